@@ -1,0 +1,29 @@
+/* Whole files: mapped for reading, replaced atomically for writing. */
+#ifndef E2B_BASE_FILE_H
+#define E2B_BASE_FILE_H
+
+#include "runtime/base/status.h"
+#include <stddef.h>
+
+struct e2b_file {
+    const unsigned char *data;
+    size_t bytes;
+};
+
+/* Map a file read-only. An empty file has data NULL. Unmap with e2b_file_unmap (zeroed is fine). */
+enum e2b_status e2b_file_map(const char *path, struct e2b_file *out, struct e2b_error *err);
+void e2b_file_unmap(struct e2b_file *file);
+
+/* Write to a temporary name in the same folder, then rename: a reader sees the old bytes or the new,
+ * never a part. */
+enum e2b_status e2b_file_replace(
+    const char *path, const void *data, size_t bytes, struct e2b_error *err);
+
+/* Create a folder and its parents; fine if it exists. */
+enum e2b_status e2b_file_make_folder(const char *path, struct e2b_error *err);
+
+/* The cache folder: configured if not NULL or empty, else $XDG_CACHE_HOME/e2bird, else
+ * $HOME/.cache/e2bird. Writes "" if there is none. Does not create it. */
+void e2b_file_cache_folder(const char *configured, char *out, size_t capacity);
+
+#endif

@@ -1,0 +1,100 @@
+/* The engine of one device: models, their pools and instances, and the dispatcher, the one thread that
+ * owns the scheduler's state and every enqueue. Requests are opened, filled, submitted, answered and
+ * closed; every submitted request is answered exactly once. */
+#ifndef E2B_ENGINE_ENGINE_H
+#define E2B_ENGINE_ENGINE_H
+
+#include "backends/device.h"
+#include "runtime/engine/plan.h"
+#include "runtime/model/graph.h"
+#include "sched/policy.h"
+
+struct e2b_engine;
+struct e2b_served; /* a model being served */
+struct e2b_request;
+
+struct e2b_engine_options {
+    const char *policy;          /* e2b_policy_find's name */
+    const int64_t *policy_values; /* one an option of it, NULL: fallbacks */
+    bool manual; /* no dispatcher thread: the caller steps it (simulated devices, tests) */
+};
+
+/* The device stays the caller's and outlives the engine. */
+enum e2b_status e2b_engine_create(struct e2b_device *device,
+    const struct e2b_engine_options *options, struct e2b_engine **out, struct e2b_error *err);
+/* Answers what is in flight (CANCELLED if it had not started), then stops. */
+void e2b_engine_destroy(struct e2b_engine *engine);
+
+struct e2b_serve_options {
+    const char *name;
+    int slot_count;
+    int size_count;
+    int sizes[E2B_SCHED_MAX_SIZES], instances[E2B_SCHED_MAX_SIZES];
+    enum e2b_dtype precision;
+    struct e2b_image_input image;
+    int64_t target_ns;
+    double percentile, weight;
+};
+
+/* All models are added before start. model outlives the engine. Compiles and warms up: each size is
+ * run, timed and compared with the smallest size's result. */
+enum e2b_status e2b_engine_add(struct e2b_engine *engine, struct e2b_model *model,
+    const struct e2b_serve_options *options, struct e2b_served **out, struct e2b_error *err);
+enum e2b_status e2b_engine_start(struct e2b_engine *engine, struct e2b_error *err);
+/* Manual engines: handle what has happened, without blocking. Returns the next timer (ns) or
+ * INT64_MAX. */
+int64_t e2b_engine_step(struct e2b_engine *engine);
+
+/* What a client sees of the model: datatypes and shapes as declared, image input included. */
+int e2b_served_input_count(const struct e2b_served *served);
+int e2b_served_output_count(const struct e2b_served *served);
+const struct e2b_io *e2b_served_input(const struct e2b_served *served, int index);
+const struct e2b_io *e2b_served_output(const struct e2b_served *served, int index);
+int e2b_served_max_batch(const struct e2b_served *served); /* 0: batch dimension is fixed */
+const char *e2b_served_name(const struct e2b_served *served);
+
+/* Reserve slots for `samples` samples: BUSY when the pool is full or the engine drains. Any thread. */
+enum e2b_status e2b_request_open(struct e2b_served *served, int samples, struct e2b_request **out,
+    struct e2b_error *err);
+int e2b_request_samples(const struct e2b_request *request);
+/* Pinned memory of one sample's input, to be written before submit; and of its output, to be read in
+ * or after the answer. bytes may be NULL. */
+void *e2b_request_input(struct e2b_request *request, int sample, int input, size_t *bytes);
+const void *e2b_request_output(
+    const struct e2b_request *request, int sample, int output, size_t *bytes);
+
+struct e2b_request_options {
+    int64_t arrival_ns;  /* 0: now */
+    int64_t deadline_ns; /* 0: none */
+    int priority;
+};
+
+/* Hand over. done is called exactly once, from the dispatcher or a device thread: it is short. With
+ * status OK outputs are there. The request stays the caller's until e2b_request_close. */
+void e2b_request_submit(struct e2b_request *request, const struct e2b_request_options *options,
+    void (*done)(void *context, struct e2b_request *request, const struct e2b_error *err),
+    void *context);
+/* Ask to withdraw a submitted request; it is still answered once (CANCELLED or its result). */
+void e2b_request_cancel(struct e2b_request *request);
+/* Free its slots. Not between submit and the answer. NULL is fine. */
+void e2b_request_close(struct e2b_request *request);
+
+/* Where the time went: ns, of the sample that took longest. */
+struct e2b_request_times {
+    int64_t fill, upload, wait, compute, download, total;
+};
+void e2b_request_times(const struct e2b_request *request, struct e2b_request_times *out);
+
+/* Counters since start, monotonic; read at any time from any thread. */
+struct e2b_served_stats {
+    uint64_t samples, executions, success, failure[E2B_STATUS_COUNT];
+    uint64_t batch_count[E2B_SCHED_MAX_SIZES], batch_compute_ns[E2B_SCHED_MAX_SIZES];
+    uint64_t queue_ns, upload_ns, compute_ns, download_ns, request_ns;
+    uint64_t padded_samples;
+    int pending, free_slots, slot_count;
+    int64_t last_inference_ms; /* Unix time */
+};
+void e2b_served_stats_get(const struct e2b_served *served, struct e2b_served_stats *out);
+int64_t e2b_served_device_bytes(const struct e2b_served *served);
+
+#endif

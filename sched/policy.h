@@ -1,0 +1,115 @@
+/* The scheduler's interface: events in, decisions out. A policy is a pure state machine; time reaches
+ * it only inside events, so that a sequence of events always gives the same decisions. It knows slots,
+ * models and instances by number, and durations from a table. No OpenCL, sockets or threads. */
+#ifndef E2B_SCHED_POLICY_H
+#define E2B_SCHED_POLICY_H
+
+#include "runtime/base/status.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#define E2B_SCHED_MAX_SIZES 16
+
+/* Measured durations, ns. Corrected by the policy as completions report. */
+struct e2b_sched_model {
+    const char *name;
+    int slot_count;   /* slots are numbered 0 .. slot_count - 1, a run does not wrap */
+    int size_count;   /* batch sizes, ascending */
+    int sizes[E2B_SCHED_MAX_SIZES];
+    int instances[E2B_SCHED_MAX_SIZES]; /* how many instances of each size */
+    int64_t solo_ns[E2B_SCHED_MAX_SIZES]; /* duration of one batch alone, 0 unknown */
+    int launches[E2B_SCHED_MAX_SIZES];  /* kernel launches of one batch */
+    int64_t target_ns;  /* latency target at `percentile`, 0 none */
+    double percentile;
+    double weight;      /* share among models, > 0 */
+};
+
+enum e2b_sched_event_kind {
+    E2B_SCHED_READY,     /* slot's input is on the device */
+    E2B_SCHED_COMPLETED, /* instance finished the batch it ran (or failed it) */
+    E2B_SCHED_CANCELLED, /* slot was READY and is withdrawn; never sent for a running slot */
+    E2B_SCHED_TIMER,     /* the time asked for by E2B_SCHED_SET_TIMER has come */
+};
+
+struct e2b_sched_event {
+    enum e2b_sched_event_kind kind;
+    int64_t now_ns;
+    int model;
+    int slot;              /* READY, CANCELLED */
+    int64_t arrival_ns;    /* READY: when the request arrived */
+    int64_t deadline_ns;   /* READY: INT64_MAX if none */
+    int priority;          /* READY: smaller goes first, 0 is the default */
+    int size_index, instance; /* COMPLETED */
+    int64_t duration_ns;   /* COMPLETED: on the device */
+};
+
+/* ROW(name, text): why a decision was taken; goes into the trace. */
+#define E2B_SCHED_REASON_TABLE(ROW)                                                                \
+    ROW(GREEDY, "largest size that the ready run fills")                                           \
+    ROW(FULL, "batch is full")                                                                     \
+    ROW(TIMEOUT, "oldest request waited long enough")                                              \
+    ROW(IDLE, "device was idle")                                                                   \
+    ROW(QUEUE_FULL, "queue is full")                                                               \
+    ROW(HOPELESS, "deadline cannot be met")
+
+enum e2b_sched_reason {
+#define ROW(name, text) E2B_SCHED_##name##_REASON,
+    E2B_SCHED_REASON_TABLE(ROW)
+#undef ROW
+        E2B_SCHED_REASON_COUNT
+};
+
+const char *e2b_sched_reason_text(enum e2b_sched_reason reason);
+
+enum e2b_sched_action_kind {
+    E2B_SCHED_RUN,       /* slots first .. first + count - 1 on instance; size may exceed count (pad) */
+    E2B_SCHED_REJECT,    /* drop slot `first` unanswered by the device */
+    E2B_SCHED_SET_TIMER, /* send TIMER at timer_ns; replaces an earlier one */
+};
+
+struct e2b_sched_action {
+    enum e2b_sched_action_kind kind;
+    enum e2b_sched_reason reason;
+    int model, first, count;
+    int size_index, instance;
+    int64_t timer_ns;
+};
+
+/* Actions of one event, in the order to carry them out. Grows; owned by the caller, reused. */
+struct e2b_sched_actions {
+    struct e2b_sched_action *list;
+    int count, capacity;
+};
+
+/* One row of a policy's options: set by name from the configuration. */
+struct e2b_policy_option {
+    const char *name, *help;
+    int64_t fallback, min, max;
+};
+
+struct e2b_policy; /* embeds nothing; each policy defines its own state behind it */
+
+struct e2b_policy_ops {
+    const char *name, *help;
+    const struct e2b_policy_option *options; /* ends with name NULL; NULL if none */
+    /* models stays the caller's and is copied. values: one for each option. */
+    enum e2b_status (*create)(const struct e2b_sched_model *models, int model_count,
+        const int64_t *values, struct e2b_policy **out, struct e2b_error *err);
+    void (*destroy)(struct e2b_policy *policy);
+    /* Takes one event, appends actions. Never fails: memory is taken at creation, but for actions,
+     * whose growth may fail, which leaves slots ready for the next event. A padded RUN names slots
+     * beyond first + count - 1 that hold no ready request; they must exist (no wrap). */
+    void (*on_event)(struct e2b_policy *policy, const struct e2b_sched_event *event,
+        struct e2b_sched_actions *actions);
+    /* Ready slots that wait for a decision, of one model. */
+    int (*waiting)(const struct e2b_policy *policy, int model);
+};
+
+const struct e2b_policy_ops *e2b_policy_find(const char *name); /* NULL if unknown */
+const struct e2b_policy_ops *const *e2b_policy_all(void);       /* NULL-terminated */
+
+/* For policies. NULL when out of memory. */
+struct e2b_sched_action *e2b_sched_actions_add(struct e2b_sched_actions *actions);
+void e2b_sched_actions_finish(struct e2b_sched_actions *actions);
+
+#endif
