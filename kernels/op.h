@@ -97,6 +97,13 @@ struct e2b_op {
     const struct e2b_variant *variants; /* best first, a general one last; ends with name NULL */
     /* Multiply-adds counted as two; NULL: one for each output element. */
     double (*flops)(const struct e2b_call *call);
+    /* What graph passes may fuse. With has_epilogue, params hold a struct e2b_epilogue at
+     * epilogue_offset. Input indices, 0 meaning that the operator takes none: bias_input, a constant
+     * of one number an output channel; residual_input, a tensor shaped like the output, which the
+     * pass also records in the epilogue. */
+    bool has_epilogue;
+    size_t epilogue_offset;
+    int bias_input, residual_input;
 };
 
 /* NULL if unknown. */
