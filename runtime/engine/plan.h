@@ -1,67 +1,59 @@
-/* A plan: a graph for one batch size on one device, as launches with their arguments bound to memory
- * that does not move. Plans of one model share a weight store: a packed weight exists once a device.
- * An instance runs a plan on its own queue, with its own arena and its own kernel objects, whose
- * arguments are set once; only the slot offsets of the kernels at the graph's edges change by run. */
+/* A plan: a graph for one batch size on one device, as launches whose arguments are bound to memory
+ * that does not move. It holds no device memory of its own but packed weights, which all plans of a
+ * model share; runtime/engine/instance.h runs it. */
 #ifndef E2B_ENGINE_PLAN_H
 #define E2B_ENGINE_PLAN_H
 
 #include "backends/device.h"
+#include "runtime/engine/programs.h"
+#include "runtime/engine/weights.h"
 #include "runtime/model/graph.h"
 
-/* Packed weights on one device, by the content they are made from. Any thread, one at a time. */
-struct e2b_weights;
-enum e2b_status e2b_weights_create(
-    struct e2b_device *device, struct e2b_weights **out, struct e2b_error *err);
-void e2b_weights_destroy(struct e2b_weights *weights); /* after all plans that use it */
-int64_t e2b_weights_bytes(const struct e2b_weights *weights);
-
-/* Compiled programs of one device, each built once. */
-struct e2b_programs;
-enum e2b_status e2b_programs_create(
-    struct e2b_device *device, struct e2b_programs **out, struct e2b_error *err);
-void e2b_programs_destroy(struct e2b_programs *programs);
-
-/* Why a variant was taken for a node, or not: filled while planning if asked for. */
 struct e2b_plan_options {
-    const char *force_variant;   /* "conv.tile_local": refuse others for that operator; or NULL */
-    struct e2b_text *explain;    /* a line a node; or NULL */
-    bool quiet;                  /* no progress on the terminal */
+    const char *force_variant; /* "conv.tile_local": refuse others for that operator; or NULL */
+    int candidate;             /* tuning candidate of the forced variant */
+    struct e2b_text *explain;  /* a line a node: the variant, and why better ones were refused */
+    bool quiet;                /* no progress on the terminal */
+};
+
+/* Where a kernel argument's memory is. */
+enum e2b_place { E2B_PLACE_ARENA, E2B_PLACE_WEIGHTS, E2B_PLACE_GRAPH_INPUT, E2B_PLACE_GRAPH_OUTPUT };
+
+/* One kernel argument, bound. Values (kind INT, FLOAT) are final; buffers have place and offset. */
+struct e2b_bound_arg {
+    bool is_value;
+    bool without_offset;       /* a buffer that is followed by no offset argument */
+    int32_t value;             /* bits of the int or float */
+    enum e2b_place place;
+    int index;                 /* of the graph input or output */
+    struct e2b_buffer *buffer; /* WEIGHTS */
+    int64_t offset;            /* elements */
+    int64_t sample_stride;     /* GRAPH_INPUT, GRAPH_OUTPUT: elements from one slot to the next */
+};
+
+/* A launch with bound arguments: for instances. */
+struct e2b_step {
+    struct e2b_launch launch;
+    int node;
+    const char *variant;
+    int program; /* in the programs table, -1 for a routine */
+    struct e2b_bound_arg args[E2B_MAX_ARGS];
+    int64_t zero_offset, zero_bytes; /* part of the arena to clear before this launch, 0 bytes: none */
 };
 
 struct e2b_plan;
-/* Takes over nothing: graph, weights and programs outlive the plan. Compiles what is missing, in
- * parallel, with progress. */
+
+/* graph, weights and programs stay the caller's and outlive the plan. Compiles what is missing. */
 enum e2b_status e2b_plan_create(struct e2b_device *device, const struct e2b_graph *graph,
     struct e2b_weights *weights, struct e2b_programs *programs,
     const struct e2b_plan_options *options, struct e2b_plan **out, struct e2b_error *err);
 void e2b_plan_destroy(struct e2b_plan *plan);
-int e2b_plan_launch_count(const struct e2b_plan *plan);
+
+struct e2b_device *e2b_plan_device(const struct e2b_plan *plan);
+const struct e2b_graph *e2b_plan_graph(const struct e2b_plan *plan);
+int e2b_plan_step_count(const struct e2b_plan *plan);
+const struct e2b_step *e2b_plan_step(const struct e2b_plan *plan, int index);
+struct e2b_program *e2b_plan_program(const struct e2b_plan *plan, const struct e2b_step *step);
 int64_t e2b_plan_arena_bytes(const struct e2b_plan *plan);
-
-/* What a launch is: for reports. */
-struct e2b_plan_launch {
-    const char *node, *op, *variant, *kernel;
-    double flops, bytes;
-};
-void e2b_plan_describe(const struct e2b_plan *plan, int launch, struct e2b_plan_launch *out);
-
-/* The graph's inputs and outputs, by index: buffers that hold at least the run's samples. */
-struct e2b_io_buffers {
-    struct e2b_buffer *const *inputs, *const *outputs;
-};
-
-struct e2b_instance;
-enum e2b_status e2b_instance_create(const struct e2b_plan *plan, const struct e2b_io_buffers *io,
-    struct e2b_instance **out, struct e2b_error *err);
-void e2b_instance_destroy(struct e2b_instance *instance);
-struct e2b_queue *e2b_instance_queue(const struct e2b_instance *instance);
-
-/* Enqueue one run whose samples start at slot `first` of the io buffers, and flush. event (may be
- * NULL) is that of the last launch. One thread at a time. */
-enum e2b_status e2b_instance_run(struct e2b_instance *instance, int first,
-    struct e2b_event **event, struct e2b_error *err);
-/* The same with an event a launch (array of launch_count), for per-layer times. */
-enum e2b_status e2b_instance_run_traced(struct e2b_instance *instance, int first,
-    struct e2b_event **events, struct e2b_error *err);
 
 #endif

@@ -1,0 +1,192 @@
+#include "runtime/engine/instance.h"
+
+#include <stdlib.h>
+
+/* A kernel argument that depends on the first slot of a run. */
+struct edge {
+    struct e2b_kernel *kernel;
+    int position; /* of the offset argument */
+    int64_t offset, sample_stride;
+};
+
+struct e2b_instance {
+    const struct e2b_plan *plan;
+    struct e2b_device *device;
+    struct e2b_queue *queue;
+    struct e2b_buffer *arena;
+    struct e2b_kernel **kernels; /* one a step */
+    struct edge *edges;
+    int edge_count, edge_capacity;
+    int first; /* slot that the edges are set for, -1 none */
+};
+
+static bool add_edge(struct e2b_instance *instance, const struct edge *edge) {
+    if (instance->edge_count == instance->edge_capacity) {
+        int capacity = instance->edge_capacity ? 2 * instance->edge_capacity : 8;
+        struct edge *edges = realloc(instance->edges, (size_t)capacity * sizeof *edges);
+        if (!edges)
+            return false;
+        instance->edges = edges;
+        instance->edge_capacity = capacity;
+    }
+    instance->edges[instance->edge_count++] = *edge;
+    return true;
+}
+
+static struct e2b_buffer *buffer_of(const struct e2b_instance *instance,
+    const struct e2b_io_buffers *io, const struct e2b_bound_arg *arg) {
+    switch (arg->place) {
+    case E2B_PLACE_ARENA:
+        return instance->arena;
+    case E2B_PLACE_WEIGHTS:
+        return arg->buffer;
+    case E2B_PLACE_GRAPH_INPUT:
+        return io->inputs[arg->index];
+    default:
+        return io->outputs[arg->index];
+    }
+}
+
+static enum e2b_status set_args(struct e2b_instance *instance, const struct e2b_step *step,
+    struct e2b_kernel *kernel, const struct e2b_io_buffers *io, struct e2b_error *err) {
+    struct e2b_device *device = instance->device;
+    int position = 0;
+    for (int i = 0; i < step->launch.arg_count && err->status == E2B_OK; i++) {
+        const struct e2b_bound_arg *arg = &step->args[i];
+        if (arg->is_value) {
+            device->ops->kernel_set_value(
+                device, kernel, position++, &arg->value, sizeof arg->value, err);
+            continue;
+        }
+        device->ops->kernel_set_buffer(
+            device, kernel, position++, buffer_of(instance, io, arg), err);
+        if (arg->without_offset || err->status != E2B_OK)
+            continue;
+        if (arg->sample_stride
+            && !add_edge(instance,
+                &(struct edge){kernel, position, arg->offset, arg->sample_stride}))
+            return e2b_fail_memory(err, "an instance");
+        uint32_t offset = (uint32_t)arg->offset;
+        device->ops->kernel_set_value(device, kernel, position++, &offset, sizeof offset, err);
+    }
+    return err->status;
+}
+
+static enum e2b_status make_kernel(struct e2b_instance *instance, int index,
+    const struct e2b_io_buffers *io, struct e2b_error *err) {
+    struct e2b_device *device = instance->device;
+    const struct e2b_step *step = e2b_plan_step(instance->plan, index);
+    struct e2b_kernel **kernel = &instance->kernels[index];
+    enum e2b_status status = step->launch.routine
+        ? device->ops->routine_create(device, step->launch.routine, kernel, err)
+        : device->ops->kernel_create(device, e2b_plan_program(instance->plan, step),
+            step->launch.kernel, kernel, err);
+    return status == E2B_OK ? set_args(instance, step, *kernel, io, err) : status;
+}
+
+static enum e2b_status make_arena(struct e2b_instance *instance, struct e2b_error *err) {
+    struct e2b_device *device = instance->device;
+    size_t bytes = (size_t)e2b_plan_arena_bytes(instance->plan);
+    if (bytes == 0)
+        return E2B_OK;
+    if (device->ops->buffer_create(device, E2B_MEMORY_DEVICE, bytes, &instance->arena, err) != E2B_OK)
+        return e2b_error_while(err, "making the activation memory of batch size %d",
+            e2b_plan_graph(instance->plan)->batch);
+    return device->ops->enqueue_fill(instance->queue, instance->arena, 0, bytes, 0, err);
+}
+
+enum e2b_status e2b_instance_create(const struct e2b_plan *plan, const struct e2b_io_buffers *io,
+    struct e2b_instance **out, struct e2b_error *err) {
+    struct e2b_instance *instance = calloc(1, sizeof *instance);
+    if (!instance)
+        return e2b_fail_memory(err, "an instance");
+    instance->plan = plan;
+    instance->device = e2b_plan_device(plan);
+    instance->first = -1;
+    int count = e2b_plan_step_count(plan);
+    instance->kernels = calloc((size_t)count + 1, sizeof *instance->kernels);
+    if (!instance->kernels)
+        e2b_fail_memory(err, "an instance");
+    else if (instance->device->ops->queue_create(instance->device, &instance->queue, err) == E2B_OK)
+        make_arena(instance, err);
+    for (int i = 0; i < count && err->status == E2B_OK; i++)
+        make_kernel(instance, i, io, err);
+    if (err->status != E2B_OK) {
+        e2b_instance_destroy(instance);
+        return err->status;
+    }
+    *out = instance;
+    return E2B_OK;
+}
+
+void e2b_instance_destroy(struct e2b_instance *instance) {
+    if (!instance)
+        return;
+    const struct e2b_device_ops *ops = instance->device->ops;
+    if (instance->queue)
+        ops->queue_destroy(instance->device, instance->queue);
+    for (int i = 0; instance->kernels && i < e2b_plan_step_count(instance->plan); i++)
+        ops->kernel_destroy(instance->device, instance->kernels[i]);
+    ops->buffer_destroy(instance->device, instance->arena);
+    free(instance->kernels);
+    free(instance->edges);
+    free(instance);
+}
+
+struct e2b_queue *e2b_instance_queue(const struct e2b_instance *instance) {
+    return instance->queue;
+}
+
+static enum e2b_status move_edges(
+    struct e2b_instance *instance, int first, struct e2b_error *err) {
+    if (first == instance->first)
+        return E2B_OK;
+    instance->first = -1;
+    for (int i = 0; i < instance->edge_count; i++) {
+        const struct edge *edge = &instance->edges[i];
+        uint32_t offset = (uint32_t)(edge->offset + first * edge->sample_stride);
+        if (instance->device->ops->kernel_set_value(
+                instance->device, edge->kernel, edge->position, &offset, sizeof offset, err)
+            != E2B_OK)
+            return err->status;
+    }
+    instance->first = first;
+    return E2B_OK;
+}
+
+/* events: one a step if every_step, else events[0] gets the last one's; NULL: none. */
+static enum e2b_status enqueue(struct e2b_instance *instance, int first,
+    struct e2b_event **events, bool every_step, struct e2b_error *err) {
+    const struct e2b_device_ops *ops = instance->device->ops;
+    if (move_edges(instance, first, err) != E2B_OK)
+        return err->status;
+    int count = e2b_plan_step_count(instance->plan);
+    for (int i = 0; i < count; i++) {
+        const struct e2b_step *step = e2b_plan_step(instance->plan, i);
+        struct e2b_event **event = !events ? NULL
+            : every_step                   ? &events[i]
+            : i == count - 1               ? events
+                                           : NULL;
+        if (step->zero_bytes
+            && ops->enqueue_fill(instance->queue, instance->arena, (size_t)step->zero_offset,
+                   (size_t)step->zero_bytes, 0, err)
+                != E2B_OK)
+            return err->status;
+        if (ops->enqueue_kernel(instance->queue, instance->kernels[i], step->launch.global,
+                step->launch.local, event, err)
+            != E2B_OK)
+            return e2b_error_while(err, "launching %s of node \"%s\"", step->launch.kernel,
+                e2b_plan_graph(instance->plan)->nodes[step->node].name);
+    }
+    return ops->flush(instance->queue, err);
+}
+
+enum e2b_status e2b_instance_run(
+    struct e2b_instance *instance, int first, struct e2b_event **event, struct e2b_error *err) {
+    return enqueue(instance, first, event, false, err);
+}
+
+enum e2b_status e2b_instance_run_traced(
+    struct e2b_instance *instance, int first, struct e2b_event **events, struct e2b_error *err) {
+    return enqueue(instance, first, events, true, err);
+}

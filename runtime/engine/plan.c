@@ -1,0 +1,165 @@
+#include "runtime/engine/plan.h"
+
+#include "runtime/engine/bind.h"
+#include "runtime/engine/variant.h"
+#include "runtime/model/memory_plan.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct e2b_plan {
+    struct e2b_device *device;
+    const struct e2b_graph *graph;
+    struct e2b_weights *weights;
+    struct e2b_programs *programs;
+    struct e2b_step *steps;
+    int step_count, step_capacity;
+    struct e2b_memory_layout memory;
+};
+
+static enum e2b_status add_step(struct e2b_plan *plan, const struct e2b_launch *launch, int node,
+    const char *variant, struct e2b_error *err) {
+    if (plan->step_count == plan->step_capacity) {
+        int capacity = plan->step_capacity ? 2 * plan->step_capacity : 64;
+        struct e2b_step *steps = realloc(plan->steps, (size_t)capacity * sizeof *steps);
+        if (!steps)
+            return e2b_fail_memory(err, "a plan");
+        plan->steps = steps;
+        plan->step_capacity = capacity;
+    }
+    int program = -1;
+    if (!launch->routine) {
+        program = e2b_programs_want(plan->programs, launch->source, launch->options);
+        if (program < 0)
+            return e2b_fail_memory(err, "a program");
+    }
+    struct e2b_step *step = &plan->steps[plan->step_count++];
+    memset(step, 0, sizeof *step);
+    step->launch = *launch;
+    step->node = node;
+    step->variant = variant;
+    step->program = program;
+    return E2B_OK;
+}
+
+/* Emitted nodes, kept until their arguments can be bound. */
+struct emitted {
+    struct e2b_launch_list *lists; /* one a node */
+    const char **variants;
+};
+
+static enum e2b_status emit_all(struct e2b_plan *plan, const struct e2b_plan_options *options,
+    struct emitted *emitted, struct e2b_error *err) {
+    for (int i = 0; i < plan->graph->node_count; i++) {
+        if (plan->graph->nodes[i].op->layout == E2B_LAYOUT_VIEW)
+            continue;
+        const struct e2b_variant_request request = {
+            .graph = plan->graph,
+            .node = i,
+            .traits = &plan->device->traits,
+            .force = options->force_variant,
+            .candidate = options->candidate,
+            .explain = options->explain,
+        };
+        if (e2b_variant_emit(&request, &emitted->lists[i], &emitted->variants[i], err) != E2B_OK)
+            return err->status;
+    }
+    return E2B_OK;
+}
+
+static enum e2b_status bind_node(struct e2b_plan *plan, struct emitted *emitted, int node,
+    struct e2b_error *err) {
+    const struct e2b_launch_list *list = &emitted->lists[node];
+    struct e2b_binder binder = {
+        .graph = plan->graph,
+        .node = node,
+        .list = list,
+        .weights = plan->weights,
+        .memory = &plan->memory,
+    };
+    for (int i = 0; i < list->launch_count; i++) {
+        if (add_step(plan, &list->launches[i], node, emitted->variants[node], err) != E2B_OK)
+            return err->status;
+        struct e2b_step *step = &plan->steps[plan->step_count - 1];
+        if (i == 0)
+            e2b_bind_zeroed(&binder, step);
+        if (e2b_bind_launch(&binder, step, err) != E2B_OK)
+            return e2b_error_while(err, "planning node \"%s\" (%s)", plan->graph->nodes[node].name,
+                plan->graph->nodes[node].op->name);
+    }
+    return E2B_OK;
+}
+
+static enum e2b_status build(struct e2b_plan *plan, const struct e2b_plan_options *options,
+    struct emitted *emitted, struct e2b_error *err) {
+    if (emit_all(plan, options, emitted, err) != E2B_OK)
+        return err->status;
+    if (e2b_memory_layout_init(&plan->memory, plan->graph, emitted->lists,
+            &plan->device->traits, err)
+        != E2B_OK)
+        return err->status;
+    for (int i = 0; i < plan->graph->node_count; i++)
+        if (bind_node(plan, emitted, i, err) != E2B_OK)
+            return err->status;
+    return e2b_programs_build(plan->programs, options->quiet, err);
+}
+
+enum e2b_status e2b_plan_create(struct e2b_device *device, const struct e2b_graph *graph,
+    struct e2b_weights *weights, struct e2b_programs *programs,
+    const struct e2b_plan_options *options, struct e2b_plan **out, struct e2b_error *err) {
+    static const struct e2b_plan_options defaults = {0};
+    size_t count = (size_t)graph->node_count + 1;
+    struct e2b_plan *plan = calloc(1, sizeof *plan);
+    struct emitted emitted = {
+        calloc(count, sizeof *emitted.lists), calloc(count, sizeof *emitted.variants)};
+    if (plan && emitted.lists && emitted.variants) {
+        *plan = (struct e2b_plan){
+            .device = device, .graph = graph, .weights = weights, .programs = programs};
+        build(plan, options ? options : &defaults, &emitted, err);
+    } else {
+        e2b_fail_memory(err, "a plan");
+    }
+    for (int i = 0; emitted.lists && i < graph->node_count; i++)
+        e2b_launch_list_finish(&emitted.lists[i]);
+    free(emitted.lists);
+    free(emitted.variants);
+    if (err->status != E2B_OK) {
+        e2b_plan_destroy(plan);
+        return err->status;
+    }
+    *out = plan;
+    return E2B_OK;
+}
+
+void e2b_plan_destroy(struct e2b_plan *plan) {
+    if (!plan)
+        return;
+    e2b_memory_layout_finish(&plan->memory);
+    free(plan->steps);
+    free(plan);
+}
+
+struct e2b_device *e2b_plan_device(const struct e2b_plan *plan) {
+    return plan->device;
+}
+
+const struct e2b_graph *e2b_plan_graph(const struct e2b_plan *plan) {
+    return plan->graph;
+}
+
+int e2b_plan_step_count(const struct e2b_plan *plan) {
+    return plan->step_count;
+}
+
+const struct e2b_step *e2b_plan_step(const struct e2b_plan *plan, int index) {
+    return &plan->steps[index];
+}
+
+struct e2b_program *e2b_plan_program(const struct e2b_plan *plan, const struct e2b_step *step) {
+    return e2b_programs_get(plan->programs, step->program);
+}
+
+int64_t e2b_plan_arena_bytes(const struct e2b_plan *plan) {
+    return plan->memory.arena_bytes;
+}

@@ -1,0 +1,137 @@
+#include "runtime/engine/programs.h"
+
+#include "runtime/base/log.h"
+#include "runtime/base/thread.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_BUILDERS 16
+
+struct item {
+    const struct e2b_source *source;
+    char *options;
+    struct e2b_program *program;
+};
+
+struct e2b_programs {
+    struct e2b_device *device;
+    struct item *items;
+    int count, capacity;
+};
+
+/* State that the builder threads of one e2b_programs_build share. */
+struct build {
+    struct e2b_programs *programs;
+    pthread_mutex_t lock;
+    int next, done, total;
+    bool quiet;
+    struct e2b_error err;
+};
+
+enum e2b_status e2b_programs_create(
+    struct e2b_device *device, struct e2b_programs **out, struct e2b_error *err) {
+    struct e2b_programs *programs = calloc(1, sizeof *programs);
+    if (!programs)
+        return e2b_fail_memory(err, "the program table");
+    programs->device = device;
+    *out = programs;
+    return E2B_OK;
+}
+
+void e2b_programs_destroy(struct e2b_programs *programs) {
+    if (!programs)
+        return;
+    for (int i = 0; i < programs->count; i++) {
+        programs->device->ops->program_destroy(programs->device, programs->items[i].program);
+        free(programs->items[i].options);
+    }
+    free(programs->items);
+    free(programs);
+}
+
+int e2b_programs_want(
+    struct e2b_programs *programs, const struct e2b_source *source, const char *options) {
+    for (int i = 0; i < programs->count; i++)
+        if (programs->items[i].source == source && !strcmp(programs->items[i].options, options))
+            return i;
+    if (programs->count == programs->capacity) {
+        int capacity = programs->capacity ? 2 * programs->capacity : 32;
+        struct item *items = realloc(programs->items, (size_t)capacity * sizeof *items);
+        if (!items)
+            return -1;
+        programs->items = items;
+        programs->capacity = capacity;
+    }
+    char *copy = strdup(options);
+    if (!copy)
+        return -1;
+    programs->items[programs->count] = (struct item){.source = source, .options = copy};
+    return programs->count++;
+}
+
+/* The next item to build, or NULL when there is none or a build failed. Called with the lock held. */
+static struct item *take(struct build *build) {
+    if (build->err.status != E2B_OK)
+        return NULL;
+    while (build->next < build->programs->count) {
+        struct item *item = &build->programs->items[build->next++];
+        if (!item->program)
+            return item;
+    }
+    return NULL;
+}
+
+static void *builder(void *context) {
+    struct build *build = context;
+    struct e2b_device *device = build->programs->device;
+    pthread_mutex_lock(&build->lock);
+    for (struct item *item; (item = take(build));) {
+        pthread_mutex_unlock(&build->lock);
+        struct e2b_program *program = NULL;
+        struct e2b_error err = {0};
+        device->ops->program_build(device, item->source, item->options, &program, &err);
+        pthread_mutex_lock(&build->lock);
+        item->program = program;
+        build->done++;
+        if (err.status != E2B_OK && build->err.status == E2B_OK)
+            build->err = err;
+        if (!build->quiet)
+            e2b_progress("compiling kernels", build->done, build->total, item->source->path);
+    }
+    pthread_mutex_unlock(&build->lock);
+    return NULL;
+}
+
+enum e2b_status e2b_programs_build(
+    struct e2b_programs *programs, bool quiet, struct e2b_error *err) {
+    struct build build = {.programs = programs, .quiet = quiet, .lock = PTHREAD_MUTEX_INITIALIZER};
+    for (int i = 0; i < programs->count; i++)
+        build.total += !programs->items[i].program;
+    if (build.total == 0)
+        return E2B_OK;
+    int threads = e2b_topology_get()->cores;
+    threads = threads < build.total ? threads : build.total;
+    threads = threads < MAX_BUILDERS ? threads : MAX_BUILDERS;
+    pthread_t started[MAX_BUILDERS];
+    int count = 0;
+    while (count < threads - 1
+           && e2b_thread_start(&started[count], "e2b-build", "", builder, &build) == 0)
+        count++;
+    builder(&build);
+    for (int i = 0; i < count; i++)
+        pthread_join(started[i], NULL);
+    pthread_mutex_destroy(&build.lock);
+    if (build.err.status != E2B_OK)
+        *err = build.err;
+    return build.err.status;
+}
+
+struct e2b_program *e2b_programs_get(const struct e2b_programs *programs, int number) {
+    return programs->items[number].program;
+}
+
+int e2b_programs_count(const struct e2b_programs *programs) {
+    return programs->count;
+}
