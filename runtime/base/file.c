@@ -1,0 +1,136 @@
+#include "runtime/base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static enum e2b_status map_open(
+    int fd, const char *path, struct e2b_file *out, struct e2b_error *err) {
+    struct stat info;
+    if (fstat(fd, &info))
+        return e2b_fail_code(err, E2B_IO, errno, "%s: %s", path, strerror(errno));
+    if (!S_ISREG(info.st_mode))
+        return e2b_fail(err, E2B_INVALID, "%s: is not a regular file", path);
+    if (info.st_size == 0)
+        return E2B_OK;
+    void *data = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (data == MAP_FAILED)
+        return e2b_fail_code(err, E2B_IO, errno, "%s: cannot map: %s", path, strerror(errno));
+    *out = (struct e2b_file){data, (size_t)info.st_size};
+    return E2B_OK;
+}
+
+enum e2b_status e2b_file_map(const char *path, struct e2b_file *out, struct e2b_error *err) {
+    *out = (struct e2b_file){0};
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return e2b_fail_code(
+            err, errno == ENOENT ? E2B_NOT_FOUND : E2B_IO, errno, "%s: %s", path, strerror(errno));
+    enum e2b_status status = map_open(fd, path, out, err);
+    close(fd);
+    return status;
+}
+
+void e2b_file_unmap(struct e2b_file *file) {
+    if (file->data)
+        munmap((void *)file->data, file->bytes);
+    *file = (struct e2b_file){0};
+}
+
+static bool write_all(int fd, const char *data, size_t bytes) {
+    while (bytes) {
+        ssize_t written = write(fd, data, bytes);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0)
+            return false;
+        data += written;
+        bytes -= (size_t)written;
+    }
+    return true;
+}
+
+/* Not mkstemp: the file gets the mode that the user's umask asks for. */
+static int open_temporary(const char *path, char *name, size_t capacity) {
+    static atomic_uint serial;
+    for (int attempt = 0; attempt < 100; attempt++) {
+        int len = snprintf(
+            name, capacity, "%s.%ld.%u.tmp", path, (long)getpid(), atomic_fetch_add(&serial, 1));
+        if (len < 0 || (size_t)len >= capacity) {
+            errno = ENAMETOOLONG;
+            return -1;
+        }
+        int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (fd >= 0 || errno != EEXIST)
+            return fd;
+    }
+    return -1;
+}
+
+enum e2b_status e2b_file_replace(
+    const char *path, const void *data, size_t bytes, struct e2b_error *err) {
+    char name[PATH_MAX];
+    int fd = open_temporary(path, name, sizeof name);
+    if (fd < 0)
+        return e2b_fail_code(err, E2B_IO, errno, "%s: cannot write: %s", path, strerror(errno));
+    bool written = write_all(fd, data, bytes) && fsync(fd) == 0;
+    int code = errno;
+    if (close(fd) && written) {
+        written = false;
+        code = errno;
+    }
+    if (written && rename(name, path) == 0)
+        return E2B_OK;
+    if (written)
+        code = errno;
+    unlink(name);
+    return e2b_fail_code(err, E2B_IO, code, "%s: cannot write: %s", path, strerror(code));
+}
+
+static bool is_folder(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+enum e2b_status e2b_file_make_folder(const char *path, struct e2b_error *err) {
+    char partial[PATH_MAX];
+    size_t len = strlen(path);
+    if (len == 0 || len >= sizeof partial)
+        return e2b_fail(err, E2B_INVALID, "\"%.100s\": a folder's path has 1..%zu bytes", path,
+            sizeof partial - 1);
+    memcpy(partial, path, len + 1);
+    for (size_t i = 1; i <= len; i++) {
+        if (partial[i] != '/' && partial[i] != '\0')
+            continue;
+        char kept = partial[i];
+        partial[i] = '\0';
+        if (mkdir(partial, 0777) && !is_folder(partial)) {
+            int code = errno == EEXIST ? ENOTDIR : errno;
+            return e2b_fail_code(
+                err, E2B_IO, code, "%s: cannot make the folder: %s", partial, strerror(code));
+        }
+        partial[i] = kept;
+    }
+    return E2B_OK;
+}
+
+void e2b_file_cache_folder(const char *configured, char *out, size_t capacity) {
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    int len = 0;
+    if (configured && configured[0])
+        len = snprintf(out, capacity, "%s", configured);
+    else if (cache && cache[0] == '/') /* a relative one is to be ignored, says the standard */
+        len = snprintf(out, capacity, "%s/e2bird", cache);
+    else if (home && home[0] == '/')
+        len = snprintf(out, capacity, "%s/.cache/e2bird", home);
+    if (capacity && (len <= 0 || (size_t)len >= capacity))
+        out[0] = '\0';
+}
