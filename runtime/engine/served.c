@@ -1,0 +1,266 @@
+#include "runtime/engine/served.h"
+
+#include "runtime/base/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MIN_ALIGN 64
+
+static int64_t sample_count(const struct e2b_served *served, const struct e2b_io *io) {
+    int64_t count = 1;
+    for (int i = served->batchable ? 1 : 0; i < io->shape.rank; i++)
+        count *= io->shape.dims[i];
+    return count;
+}
+
+static void describe_image(struct e2b_io *io) {
+    const struct e2b_shape planes = io->shape;
+    io->dtype = E2B_U8;
+    io->shape.dims[1] = planes.dims[2];
+    io->shape.dims[2] = planes.dims[3];
+    io->shape.dims[3] = planes.dims[1];
+}
+
+static enum e2b_status check_image(const struct e2b_served *served, struct e2b_error *err) {
+    int input = served->options.image.input;
+    if (input < 0)
+        return E2B_OK;
+    const struct e2b_io *io = e2b_model_input(served->model, input);
+    if (io->shape.rank != 4 || io->shape.dims[1] != 3 || !e2b_dtype_is_float(io->dtype))
+        return e2b_fail(err, E2B_INVALID,
+            "model \"%s\": input \"%s\" cannot be an image: it must be float, N x 3 x H x W",
+            served->name, io->name);
+    return E2B_OK;
+}
+
+static enum e2b_status describe_io(struct e2b_served *served, struct e2b_error *err) {
+    const struct e2b_model *model = served->model;
+    int in = e2b_model_input_count(model), out = e2b_model_output_count(model);
+    served->inputs = calloc((size_t)in + 1, sizeof *served->inputs);
+    served->outputs = calloc((size_t)out + 1, sizeof *served->outputs);
+    served->input_bytes = calloc((size_t)in + 1, sizeof *served->input_bytes);
+    served->output_bytes = calloc((size_t)out + 1, sizeof *served->output_bytes);
+    if (!served->inputs || !served->outputs || !served->input_bytes || !served->output_bytes)
+        return e2b_fail_memory(err, "a served model");
+    served->input_count = in;
+    served->output_count = out;
+    if (check_image(served, err) != E2B_OK)
+        return err->status;
+    for (int i = 0; i < in; i++) {
+        served->inputs[i] = *e2b_model_input(model, i);
+        if (i == served->options.image.input)
+            describe_image(&served->inputs[i]);
+        served->input_bytes[i] = sample_count(served, &served->inputs[i])
+            * (int64_t)e2b_dtype_bytes(served->inputs[i].dtype);
+    }
+    for (int i = 0; i < out; i++) {
+        served->outputs[i] = *e2b_model_output(model, i);
+        served->output_bytes[i] = sample_count(served, &served->outputs[i])
+            * (int64_t)e2b_dtype_bytes(served->outputs[i].dtype);
+    }
+    return E2B_OK;
+}
+
+static int64_t slot_align(const struct e2b_served *served) {
+    int64_t align = served->device->traits.base_align_bytes;
+    return align > MIN_ALIGN ? align : MIN_ALIGN;
+}
+
+static enum e2b_status make_pool(struct e2b_served *served, struct e2b_error *err) {
+    const struct e2b_pool_spec spec = {
+        .slot_count = served->options.slot_count,
+        .input_count = served->input_count,
+        .output_count = served->output_count,
+        .input_bytes = served->input_bytes,
+        .output_bytes = served->output_bytes,
+        .align_bytes = slot_align(served),
+    };
+    if (e2b_pool_create(served->device, &spec, &served->pool, err) != E2B_OK)
+        return e2b_error_while(err, "making %d slots", spec.slot_count);
+    return E2B_OK;
+}
+
+static void slot_strides(const struct e2b_served *served, int64_t *in, int64_t *out) {
+    int64_t align = slot_align(served);
+    for (int i = 0; i < served->input_count; i++)
+        in[i] = e2b_pool_stride(served->input_bytes[i], align)
+            / (int64_t)e2b_dtype_bytes(served->inputs[i].dtype);
+    for (int i = 0; i < served->output_count; i++)
+        out[i] = e2b_pool_stride(served->output_bytes[i], align)
+            / (int64_t)e2b_dtype_bytes(served->outputs[i].dtype);
+}
+
+static enum e2b_status make_graph(
+    struct e2b_served *served, struct e2b_granularity *size, struct e2b_error *err) {
+    int64_t in[E2B_MAX_INPUTS], out[E2B_MAX_OUTPUTS];
+    slot_strides(served, in, out);
+    const struct e2b_graph_options options = {
+        .batch = served->batchable ? size->size : (int)served->inputs[0].shape.dims[0],
+        .precision = served->options.precision,
+        .channel_align = served->device->traits.channel_align,
+        .input_stride = in,
+        .output_stride = out,
+        .image = served->options.image,
+    };
+    return e2b_graph_create(served->model, &options, &size->graph, err);
+}
+
+static enum e2b_status make_lanes(
+    struct e2b_served *served, struct e2b_granularity *size, int count, struct e2b_error *err) {
+    struct e2b_buffer *in[E2B_MAX_INPUTS], *out[E2B_MAX_OUTPUTS];
+    for (int i = 0; i < served->input_count; i++)
+        in[i] = e2b_pool_input_buffer(served->pool, i);
+    for (int i = 0; i < served->output_count; i++)
+        out[i] = e2b_pool_output_buffer(served->pool, i);
+    const struct e2b_io_buffers io = {in, out};
+    size->lanes = calloc((size_t)count, sizeof *size->lanes);
+    if (!size->lanes)
+        return e2b_fail_memory(err, "an instance");
+    for (int i = 0; i < count; i++) {
+        struct e2b_lane *lane = &size->lanes[i];
+        lane->served = served;
+        lane->size_index = (int)(size - served->sizes);
+        lane->number = i;
+        if (e2b_instance_create(size->plan, &io, &lane->instance, err) != E2B_OK)
+            return err->status;
+        size->lane_count++;
+    }
+    return E2B_OK;
+}
+
+static enum e2b_status make_size(struct e2b_served *served, struct e2b_programs *programs,
+    int index, struct e2b_error *err) {
+    struct e2b_granularity *size = &served->sizes[index];
+    size->size = served->batchable ? served->options.sizes[index] : 1;
+    if (make_graph(served, size, err) != E2B_OK
+        || e2b_plan_create(
+               served->device, size->graph, served->weights, programs, NULL, &size->plan, err)
+            != E2B_OK
+        || make_lanes(served, size, served->options.instances[index], err) != E2B_OK)
+        return e2b_error_while(err, "preparing batch size %d", size->size);
+    served->size_count++;
+    return E2B_OK;
+}
+
+static enum e2b_status build(
+    struct e2b_served *served, struct e2b_programs *programs, struct e2b_error *err) {
+    if (describe_io(served, err) != E2B_OK || make_pool(served, err) != E2B_OK
+        || e2b_weights_create(served->device, &served->weights, err) != E2B_OK)
+        return err->status;
+    int count = served->batchable ? served->options.size_count : 1;
+    for (int i = 0; i < count; i++)
+        if (make_size(served, programs, i, err) != E2B_OK)
+            return err->status;
+    return E2B_OK;
+}
+
+enum e2b_status e2b_served_create(struct e2b_engine *engine, struct e2b_device *device,
+    struct e2b_programs *programs, struct e2b_model *model,
+    const struct e2b_serve_options *options, struct e2b_served **out, struct e2b_error *err) {
+    struct e2b_served *served = calloc(1, sizeof *served);
+    char *name = strdup(options->name);
+    if (!served || !name) {
+        free(served);
+        free(name);
+        return e2b_fail_memory(err, "a served model");
+    }
+    served->engine = engine;
+    served->device = device;
+    served->model = model;
+    served->name = name;
+    served->batchable = e2b_model_is_batchable(model);
+    served->options = *options;
+    served->options.name = name;
+    served->stats.slot_count = options->slot_count;
+    pthread_mutex_init(&served->stats_lock, NULL);
+    if (build(served, programs, err) != E2B_OK) {
+        e2b_error_while(err, "loading model \"%s\"", name);
+        e2b_served_destroy(served);
+        return err->status;
+    }
+    *out = served;
+    return E2B_OK;
+}
+
+static void destroy_size(struct e2b_granularity *size) {
+    for (int i = 0; i < size->lane_count; i++)
+        e2b_instance_destroy(size->lanes[i].instance);
+    free(size->lanes);
+    e2b_plan_destroy(size->plan);
+    e2b_graph_destroy(size->graph);
+}
+
+void e2b_served_destroy(struct e2b_served *served) {
+    if (!served)
+        return;
+    for (int i = 0; i < E2B_SCHED_MAX_SIZES; i++)
+        destroy_size(&served->sizes[i]);
+    e2b_weights_destroy(served->weights);
+    e2b_pool_destroy(served->pool);
+    pthread_mutex_destroy(&served->stats_lock);
+    free(served->inputs);
+    free(served->outputs);
+    free(served->input_bytes);
+    free(served->output_bytes);
+    free(served->name);
+    free(served);
+}
+
+void e2b_served_describe(const struct e2b_served *served, struct e2b_sched_model *out) {
+    *out = (struct e2b_sched_model){
+        .name = served->name,
+        .slot_count = served->options.slot_count,
+        .size_count = served->size_count,
+        .target_ns = served->options.target_ns,
+        .percentile = served->options.percentile,
+        .weight = served->options.weight > 0 ? served->options.weight : 1,
+    };
+    for (int i = 0; i < served->size_count; i++) {
+        const struct e2b_granularity *size = &served->sizes[i];
+        out->sizes[i] = size->size;
+        out->instances[i] = size->lane_count;
+        out->solo_ns[i] = size->solo_ns;
+        out->launches[i] = e2b_plan_step_count(size->plan);
+    }
+}
+
+int e2b_served_input_count(const struct e2b_served *served) {
+    return served->input_count;
+}
+
+int e2b_served_output_count(const struct e2b_served *served) {
+    return served->output_count;
+}
+
+const struct e2b_io *e2b_served_input(const struct e2b_served *served, int index) {
+    return &served->inputs[index];
+}
+
+const struct e2b_io *e2b_served_output(const struct e2b_served *served, int index) {
+    return &served->outputs[index];
+}
+
+int e2b_served_max_batch(const struct e2b_served *served) {
+    return served->batchable ? served->options.slot_count : 0;
+}
+
+const char *e2b_served_name(const struct e2b_served *served) {
+    return served->name;
+}
+
+void e2b_served_stats_get(const struct e2b_served *served, struct e2b_served_stats *out) {
+    pthread_mutex_t *lock = (pthread_mutex_t *)&served->stats_lock;
+    pthread_mutex_lock(lock);
+    *out = served->stats;
+    pthread_mutex_unlock(lock);
+    out->pending = atomic_load(&served->pending);
+    out->free_slots = e2b_pool_free_count(served->pool);
+}
+
+int64_t e2b_served_device_bytes(const struct e2b_served *served) {
+    int64_t bytes = e2b_weights_bytes(served->weights) + e2b_pool_device_bytes(served->pool);
+    for (int i = 0; i < served->size_count; i++)
+        bytes += served->sizes[i].lane_count * e2b_plan_arena_bytes(served->sizes[i].plan);
+    return bytes;
+}

@@ -1,0 +1,63 @@
+/* A model being served on a device: its pool, its plans for several batch sizes sharing one set of
+ * weights, and their instances. Internal to the engine. */
+#ifndef E2B_ENGINE_SERVED_H
+#define E2B_ENGINE_SERVED_H
+
+#include "runtime/engine/engine.h"
+#include "runtime/engine/instance.h"
+#include "runtime/pool/pool.h"
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* An instance and the batch it runs, if any. The dispatcher's. */
+struct e2b_lane {
+    struct e2b_served *served;
+    struct e2b_instance *instance;
+    int size_index, number; /* as the policy names it */
+    bool busy;
+    int first, count;
+    int64_t dispatched_ns;
+    struct e2b_event *begin, *end; /* first and last kernel of the run, for times */
+};
+
+struct e2b_granularity {
+    int size;
+    struct e2b_graph *graph;
+    struct e2b_plan *plan;
+    struct e2b_lane *lanes;
+    int lane_count;
+    int64_t solo_ns; /* fastest run seen at warm-up */
+};
+
+struct e2b_served {
+    struct e2b_engine *engine;
+    struct e2b_device *device;
+    struct e2b_model *model;
+    char *name;
+    int index; /* as the policy names it */
+    bool batchable;
+    struct e2b_serve_options options;
+    struct e2b_io *inputs, *outputs; /* as clients see them */
+    int input_count, output_count;
+    int64_t *input_bytes, *output_bytes; /* of one sample */
+    struct e2b_pool *pool;
+    struct e2b_weights *weights;
+    struct e2b_granularity sizes[E2B_SCHED_MAX_SIZES];
+    int size_count;
+    pthread_mutex_t stats_lock;
+    struct e2b_served_stats stats;
+    atomic_int pending; /* requests open */
+};
+
+enum e2b_status e2b_served_create(struct e2b_engine *engine, struct e2b_device *device,
+    struct e2b_programs *programs, struct e2b_model *model,
+    const struct e2b_serve_options *options, struct e2b_served **out, struct e2b_error *err);
+void e2b_served_destroy(struct e2b_served *served); /* nothing runs */
+
+/* Run every size on seeded inputs, time it, and compare it with the smallest size's answers. */
+enum e2b_status e2b_served_warm_up(struct e2b_served *served, struct e2b_error *err);
+
+/* What the policy needs to know of it. */
+void e2b_served_describe(const struct e2b_served *served, struct e2b_sched_model *out);
+
+#endif
