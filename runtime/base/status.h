@@ -1,6 +1,7 @@
 /* Statuses and errors. Every function that can fail returns an enum e2b_status and takes, last, a
- * struct e2b_error that the caller owns. Filling one needs no memory, so running out of it can be
- * reported. The first cause is kept; outer layers only append to it. "Must wait" is not an error. */
+ * struct e2b_error that the caller owns and has zeroed; it is NULL only where a header says that it
+ * may be. Filling one needs no memory, so running out of it can be reported. The first cause is
+ * kept; outer layers only append to it. "Must wait" is not an error. */
 #ifndef E2B_BASE_STATUS_H
 #define E2B_BASE_STATUS_H
 
@@ -43,7 +44,8 @@ int e2b_status_grpc(enum e2b_status status);
 enum e2b_status e2b_error_set(struct e2b_error *err, enum e2b_status status, int code,
     const char *where, const char *format, ...) __attribute__((format(printf, 5, 6)));
 
-/* Append ": while <...>" context to the first cause. Returns err's status (INTERNAL if err is NULL). */
+/* Append ": while <...>" context to the first cause. Returns err's status (INTERNAL if err is
+ * NULL). */
 enum e2b_status e2b_error_while(struct e2b_error *err, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -55,7 +57,8 @@ void e2b_error_clear(struct e2b_error *err);
 
 /* return e2b_fail(err, E2B_INVALID, "%s: %d is outside %d..%d", ...); */
 #define e2b_fail(err, status, ...) e2b_error_set(err, status, 0, E2B_HERE, __VA_ARGS__)
-#define e2b_fail_code(err, status, code, ...) e2b_error_set(err, status, code, E2B_HERE, __VA_ARGS__)
+#define e2b_fail_code(err, status, code, ...)                                                      \
+    e2b_error_set(err, status, code, E2B_HERE, __VA_ARGS__)
 #define e2b_fail_memory(err, what) e2b_fail(err, E2B_NO_MEMORY, "no memory for %s", what)
 
 #endif

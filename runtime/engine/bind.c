@@ -3,8 +3,8 @@
 #include "runtime/model/memory_plan.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MIN_ALIGN 256
@@ -16,8 +16,8 @@ static int count_scratch(const struct e2b_graph *graph, const struct e2b_launch_
     return count;
 }
 
-static int collect_blocks(const struct e2b_graph *graph, const struct e2b_launch_list *lists,
-    struct e2b_block *blocks) {
+static int collect_blocks(
+    const struct e2b_graph *graph, const struct e2b_launch_list *lists, struct e2b_block *blocks) {
     int count = 0;
     for (int i = 0; i < graph->storage_count; i++) {
         const struct e2b_storage *storage = &graph->storages[i];
@@ -26,8 +26,7 @@ static int collect_blocks(const struct e2b_graph *graph, const struct e2b_launch
     }
     for (int i = 0; i < graph->node_count; i++)
         for (int s = 0; s < lists[i].scratch_count; s++)
-            blocks[count++] =
-                (struct e2b_block){(int64_t)lists[i].scratch[s].bytes, i, i, 0};
+            blocks[count++] = (struct e2b_block){(int64_t)lists[i].scratch[s].bytes, i, i, 0};
     return count;
 }
 
@@ -49,8 +48,7 @@ enum e2b_status e2b_memory_layout_init(struct e2b_memory_layout *layout,
     struct e2b_block *blocks = calloc((size_t)capacity + 1, sizeof *blocks);
     layout->storage_offset =
         calloc((size_t)graph->storage_count + 1, sizeof *layout->storage_offset);
-    layout->scratch_offset =
-        calloc((size_t)graph->node_count + 1, sizeof *layout->scratch_offset);
+    layout->scratch_offset = calloc((size_t)graph->node_count + 1, sizeof *layout->scratch_offset);
     if (!blocks || !layout->storage_offset || !layout->scratch_offset) {
         free(blocks);
         return e2b_fail_memory(err, "a memory plan");
@@ -100,8 +98,8 @@ static enum e2b_status bind_constant(const struct e2b_binder *binder,
     return e2b_weights_get(binder->weights, &packing, &arg->buffer, err);
 }
 
-static enum e2b_status bind_value(const struct e2b_binder *binder, int index,
-    struct e2b_bound_arg *arg, struct e2b_error *err) {
+static enum e2b_status bind_value(
+    const struct e2b_binder *binder, int index, struct e2b_bound_arg *arg, struct e2b_error *err) {
     const struct e2b_value *value = &binder->graph->values[index];
     if (value->constant)
         return bind_constant(binder, value->constant, arg, err);
@@ -113,10 +111,9 @@ static enum e2b_status bind_value(const struct e2b_binder *binder, int index,
         arg->offset += binder->memory->storage_offset[value->storage]
             / (int64_t)e2b_dtype_bytes(value->tensor.dtype);
     } else {
-        arg->place = storage->kind == E2B_STORAGE_INPUT ? E2B_PLACE_GRAPH_INPUT
-                                                        : E2B_PLACE_GRAPH_OUTPUT;
-        arg->sample_stride = storage->bytes / binder->graph->batch
-            / (int64_t)e2b_dtype_bytes(value->tensor.dtype);
+        arg->place =
+            storage->kind == E2B_STORAGE_INPUT ? E2B_PLACE_GRAPH_INPUT : E2B_PLACE_GRAPH_OUTPUT;
+        arg->slot_stride = storage->slot_stride;
     }
     if (arg->offset > UINT32_MAX)
         return e2b_fail(err, E2B_NO_MEMORY,

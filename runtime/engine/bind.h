@@ -1,5 +1,5 @@
-/* Binds launches to memory: where each value and scratch block of a graph lies in the arena, and what
- * each kernel argument is. */
+/* Binds launches to memory: where each value and scratch block of a graph lies in the arena, and
+ * what each kernel argument is. */
 #ifndef E2B_ENGINE_BIND_H
 #define E2B_ENGINE_BIND_H
 

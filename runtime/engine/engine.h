@@ -1,6 +1,6 @@
-/* The engine of one device: models, their pools and instances, and the dispatcher, the one thread that
- * owns the scheduler's state and every enqueue. Requests are opened, filled, submitted, answered and
- * closed; every submitted request is answered exactly once. */
+/* The engine of one device: models, their pools and instances, and the dispatcher, the one thread
+ * that owns the scheduler's state and every enqueue. Requests are opened, filled, submitted,
+ * answered and closed; every submitted request is answered exactly once. */
 #ifndef E2B_ENGINE_ENGINE_H
 #define E2B_ENGINE_ENGINE_H
 
@@ -14,7 +14,7 @@ struct e2b_served; /* a model being served */
 struct e2b_request;
 
 struct e2b_engine_options {
-    const char *policy;          /* e2b_policy_find's name */
+    const char *policy;           /* e2b_policy_find's name */
     const int64_t *policy_values; /* one an option of it, NULL: fallbacks */
     bool manual; /* no dispatcher thread: the caller steps it (simulated devices, tests) */
 };
@@ -53,12 +53,13 @@ const struct e2b_io *e2b_served_output(const struct e2b_served *served, int inde
 int e2b_served_max_batch(const struct e2b_served *served); /* 0: batch dimension is fixed */
 const char *e2b_served_name(const struct e2b_served *served);
 
-/* Reserve slots for `samples` samples: BUSY when the pool is full or the engine drains. Any thread. */
-enum e2b_status e2b_request_open(struct e2b_served *served, int samples, struct e2b_request **out,
-    struct e2b_error *err);
+/* Reserve slots for `samples` samples: BUSY when the pool is full or the engine drains. Any thread.
+ */
+enum e2b_status e2b_request_open(
+    struct e2b_served *served, int samples, struct e2b_request **out, struct e2b_error *err);
 int e2b_request_samples(const struct e2b_request *request);
-/* Pinned memory of one sample's input, to be written before submit; and of its output, to be read in
- * or after the answer. bytes may be NULL. */
+/* Pinned memory of one sample's input, to be written before submit; and of its output, to be read
+ * in or after the answer. bytes may be NULL. */
 void *e2b_request_input(struct e2b_request *request, int sample, int input, size_t *bytes);
 const void *e2b_request_output(
     const struct e2b_request *request, int sample, int output, size_t *bytes);

@@ -6,7 +6,7 @@
 struct edge {
     struct e2b_kernel *kernel;
     int position; /* of the offset argument */
-    int64_t offset, sample_stride;
+    int64_t offset, slot_stride;
 };
 
 struct e2b_instance {
@@ -62,9 +62,8 @@ static enum e2b_status set_args(struct e2b_instance *instance, const struct e2b_
             device, kernel, position++, buffer_of(instance, io, arg), err);
         if (arg->without_offset || err->status != E2B_OK)
             continue;
-        if (arg->sample_stride
-            && !add_edge(instance,
-                &(struct edge){kernel, position, arg->offset, arg->sample_stride}))
+        if (arg->slot_stride
+            && !add_edge(instance, &(struct edge){kernel, position, arg->offset, arg->slot_stride}))
             return e2b_fail_memory(err, "an instance");
         uint32_t offset = (uint32_t)arg->offset;
         device->ops->kernel_set_value(device, kernel, position++, &offset, sizeof offset, err);
@@ -79,8 +78,8 @@ static enum e2b_status make_kernel(struct e2b_instance *instance, int index,
     struct e2b_kernel **kernel = &instance->kernels[index];
     enum e2b_status status = step->launch.routine
         ? device->ops->routine_create(device, step->launch.routine, kernel, err)
-        : device->ops->kernel_create(device, e2b_plan_program(instance->plan, step),
-            step->launch.kernel, kernel, err);
+        : device->ops->kernel_create(
+            device, e2b_plan_program(instance->plan, step), step->launch.kernel, kernel, err);
     return status == E2B_OK ? set_args(instance, step, *kernel, io, err) : status;
 }
 
@@ -89,7 +88,8 @@ static enum e2b_status make_arena(struct e2b_instance *instance, struct e2b_erro
     size_t bytes = (size_t)e2b_plan_arena_bytes(instance->plan);
     if (bytes == 0)
         return E2B_OK;
-    if (device->ops->buffer_create(device, E2B_MEMORY_DEVICE, bytes, &instance->arena, err) != E2B_OK)
+    if (device->ops->buffer_create(device, E2B_MEMORY_DEVICE, bytes, &instance->arena, err)
+        != E2B_OK)
         return e2b_error_while(err, "making the activation memory of batch size %d",
             e2b_plan_graph(instance->plan)->batch);
     return device->ops->enqueue_fill(instance->queue, instance->arena, 0, bytes, 0, err);
@@ -137,14 +137,13 @@ struct e2b_queue *e2b_instance_queue(const struct e2b_instance *instance) {
     return instance->queue;
 }
 
-static enum e2b_status move_edges(
-    struct e2b_instance *instance, int first, struct e2b_error *err) {
+static enum e2b_status move_edges(struct e2b_instance *instance, int first, struct e2b_error *err) {
     if (first == instance->first)
         return E2B_OK;
     instance->first = -1;
     for (int i = 0; i < instance->edge_count; i++) {
         const struct edge *edge = &instance->edges[i];
-        uint32_t offset = (uint32_t)(edge->offset + first * edge->sample_stride);
+        uint32_t offset = (uint32_t)(edge->offset + first * edge->slot_stride);
         if (instance->device->ops->kernel_set_value(
                 instance->device, edge->kernel, edge->position, &offset, sizeof offset, err)
             != E2B_OK)
@@ -155,8 +154,8 @@ static enum e2b_status move_edges(
 }
 
 /* events: one a step if every_step, else events[0] gets the last one's; NULL: none. */
-static enum e2b_status enqueue(struct e2b_instance *instance, int first,
-    struct e2b_event **events, bool every_step, struct e2b_error *err) {
+static enum e2b_status enqueue(struct e2b_instance *instance, int first, struct e2b_event **events,
+    bool every_step, struct e2b_error *err) {
     const struct e2b_device_ops *ops = instance->device->ops;
     if (move_edges(instance, first, err) != E2B_OK)
         return err->status;

@@ -1,13 +1,13 @@
-/* An instance runs a plan on its own in-order queue, with its own activation arena and its own kernel
- * objects. Arguments are set once; only the slot offsets of the kernels at the graph's edges change
- * from run to run. Several instances of several plans run at the same time. */
+/* An instance runs a plan on its own in-order queue, with its own activation arena and its own
+ * kernel objects. Arguments are set once; only the slot offsets of the kernels at the graph's edges
+ * change from run to run. Several instances of several plans run at the same time. */
 #ifndef E2B_ENGINE_INSTANCE_H
 #define E2B_ENGINE_INSTANCE_H
 
 #include "runtime/engine/plan.h"
 
-/* The graph's inputs and outputs, by index: buffers of slots, strides as the graph was made for. They
- * stay the caller's and outlive the instance. */
+/* The graph's inputs and outputs, by index: buffers of slots, strides as the graph was made for.
+ * They stay the caller's and outlive the instance. */
 struct e2b_io_buffers {
     struct e2b_buffer *const *inputs, *const *outputs;
 };
@@ -19,8 +19,8 @@ enum e2b_status e2b_instance_create(const struct e2b_plan *plan, const struct e2
 void e2b_instance_destroy(struct e2b_instance *instance); /* waits for its runs */
 struct e2b_queue *e2b_instance_queue(const struct e2b_instance *instance);
 
-/* Enqueue one run whose samples start at slot `first`, and flush. event (may be NULL) is that of the
- * last launch. One thread at a time. */
+/* Enqueue one run whose samples start at slot `first`, and flush. event (may be NULL) is that of
+ * the last launch. One thread at a time. */
 enum e2b_status e2b_instance_run(
     struct e2b_instance *instance, int first, struct e2b_event **event, struct e2b_error *err);
 

@@ -68,8 +68,8 @@ static enum e2b_status emit_all(struct e2b_plan *plan, const struct e2b_plan_opt
     return E2B_OK;
 }
 
-static enum e2b_status bind_node(struct e2b_plan *plan, struct emitted *emitted, int node,
-    struct e2b_error *err) {
+static enum e2b_status bind_node(
+    struct e2b_plan *plan, struct emitted *emitted, int node, struct e2b_error *err) {
     const struct e2b_launch_list *list = &emitted->lists[node];
     struct e2b_binder binder = {
         .graph = plan->graph,
@@ -95,8 +95,8 @@ static enum e2b_status build(struct e2b_plan *plan, const struct e2b_plan_option
     struct emitted *emitted, struct e2b_error *err) {
     if (emit_all(plan, options, emitted, err) != E2B_OK)
         return err->status;
-    if (e2b_memory_layout_init(&plan->memory, plan->graph, emitted->lists,
-            &plan->device->traits, err)
+    if (e2b_memory_layout_init(
+            &plan->memory, plan->graph, emitted->lists, &plan->device->traits, err)
         != E2B_OK)
         return err->status;
     for (int i = 0; i < plan->graph->node_count; i++)

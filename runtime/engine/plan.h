@@ -17,18 +17,23 @@ struct e2b_plan_options {
 };
 
 /* Where a kernel argument's memory is. */
-enum e2b_place { E2B_PLACE_ARENA, E2B_PLACE_WEIGHTS, E2B_PLACE_GRAPH_INPUT, E2B_PLACE_GRAPH_OUTPUT };
+enum e2b_place {
+    E2B_PLACE_ARENA,
+    E2B_PLACE_WEIGHTS,
+    E2B_PLACE_GRAPH_INPUT,
+    E2B_PLACE_GRAPH_OUTPUT
+};
 
 /* One kernel argument, bound. Values (kind INT, FLOAT) are final; buffers have place and offset. */
 struct e2b_bound_arg {
     bool is_value;
-    bool without_offset;       /* a buffer that is followed by no offset argument */
-    int32_t value;             /* bits of the int or float */
+    bool without_offset; /* a buffer that is followed by no offset argument */
+    int32_t value;       /* bits of the int or float */
     enum e2b_place place;
     int index;                 /* of the graph input or output */
     struct e2b_buffer *buffer; /* WEIGHTS */
     int64_t offset;            /* elements */
-    int64_t sample_stride;     /* GRAPH_INPUT, GRAPH_OUTPUT: elements from one slot to the next */
+    int64_t slot_stride;       /* GRAPH_INPUT, GRAPH_OUTPUT: elements from one slot to the next */
 };
 
 /* A launch with bound arguments: for instances. */
@@ -38,7 +43,8 @@ struct e2b_step {
     const char *variant;
     int program; /* in the programs table, -1 for a routine */
     struct e2b_bound_arg args[E2B_MAX_ARGS];
-    int64_t zero_offset, zero_bytes; /* part of the arena to clear before this launch, 0 bytes: none */
+    int64_t zero_offset,
+        zero_bytes; /* part of the arena to clear before this launch, 0 bytes: none */
 };
 
 struct e2b_plan;

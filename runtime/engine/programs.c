@@ -71,7 +71,8 @@ int e2b_programs_want(
     return programs->count++;
 }
 
-/* The next item to build, or NULL when there is none or a build failed. Called with the lock held. */
+/* The next item to build, or NULL when there is none or a build failed. Called with the lock held.
+ */
 static struct item *take(struct build *build) {
     if (build->err.status != E2B_OK)
         return NULL;
@@ -117,7 +118,7 @@ enum e2b_status e2b_programs_build(
     pthread_t started[MAX_BUILDERS];
     int count = 0;
     while (count < threads - 1
-           && e2b_thread_start(&started[count], "e2b-build", "", builder, &build) == 0)
+        && e2b_thread_start(&started[count], "e2b-build", "", builder, &build) == 0)
         count++;
     builder(&build);
     for (int i = 0; i < count; i++)

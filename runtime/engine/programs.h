@@ -15,8 +15,8 @@ void e2b_programs_destroy(struct e2b_programs *programs); /* after all instances
 int e2b_programs_want(
     struct e2b_programs *programs, const struct e2b_source *source, const char *options);
 
-/* Build all that is wanted and not yet built, on as many threads as the host has cores, with progress
- * unless quiet. Stops at the first failure. */
+/* Build all that is wanted and not yet built, on as many threads as the host has cores, with
+ * progress unless quiet. Stops at the first failure. */
 enum e2b_status e2b_programs_build(
     struct e2b_programs *programs, bool quiet, struct e2b_error *err);
 

@@ -129,8 +129,8 @@ static enum e2b_status make_lanes(
     return E2B_OK;
 }
 
-static enum e2b_status make_size(struct e2b_served *served, struct e2b_programs *programs,
-    int index, struct e2b_error *err) {
+static enum e2b_status make_size(
+    struct e2b_served *served, struct e2b_programs *programs, int index, struct e2b_error *err) {
     struct e2b_granularity *size = &served->sizes[index];
     size->size = served->batchable ? served->options.sizes[index] : 1;
     if (make_graph(served, size, err) != E2B_OK
@@ -156,8 +156,8 @@ static enum e2b_status build(
 }
 
 enum e2b_status e2b_served_create(struct e2b_engine *engine, struct e2b_device *device,
-    struct e2b_programs *programs, struct e2b_model *model,
-    const struct e2b_serve_options *options, struct e2b_served **out, struct e2b_error *err) {
+    struct e2b_programs *programs, struct e2b_model *model, const struct e2b_serve_options *options,
+    struct e2b_served **out, struct e2b_error *err) {
     struct e2b_served *served = calloc(1, sizeof *served);
     char *name = strdup(options->name);
     if (!served || !name) {

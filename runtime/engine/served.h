@@ -50,8 +50,8 @@ struct e2b_served {
 };
 
 enum e2b_status e2b_served_create(struct e2b_engine *engine, struct e2b_device *device,
-    struct e2b_programs *programs, struct e2b_model *model,
-    const struct e2b_serve_options *options, struct e2b_served **out, struct e2b_error *err);
+    struct e2b_programs *programs, struct e2b_model *model, const struct e2b_serve_options *options,
+    struct e2b_served **out, struct e2b_error *err);
 void e2b_served_destroy(struct e2b_served *served); /* nothing runs */
 
 /* Run every size on seeded inputs, time it, and compare it with the smallest size's answers. */

@@ -48,8 +48,8 @@ enum e2b_status e2b_variant_emit(const struct e2b_variant_request *request,
             call.candidate = forced ? request->candidate : 0;
             *variant = v->name;
             if (v->emit(&call, list, err) != E2B_OK)
-                return e2b_error_while(err, "planning node \"%s\" by %s.%s", call.name,
-                    call.op->name, v->name);
+                return e2b_error_while(
+                    err, "planning node \"%s\" by %s.%s", call.name, call.op->name, v->name);
             explain(request, &call, v->name, refused, list->launch_count);
             return E2B_OK;
         }
@@ -57,6 +57,5 @@ enum e2b_status e2b_variant_emit(const struct e2b_variant_request *request,
         snprintf(refused + len, sizeof refused - len, " %s: %s;", v->name, reason);
     }
     return e2b_fail(err, E2B_UNSUPPORTED, "node \"%s\": no %s kernel fits device \"%s\":%s",
-        call.name, call.op->name, request->traits->device,
-        *refused ? refused : " it has none");
+        call.name, call.op->name, request->traits->device, *refused ? refused : " it has none");
 }

@@ -1,5 +1,5 @@
-/* Chooses the kernel variant of a node: the first of its operator's ordered list that accepts the call,
- * with the reasons of those that refused. */
+/* Chooses the kernel variant of a node: the first of its operator's ordered list that accepts the
+ * call, with the reasons of those that refused. */
 #ifndef E2B_ENGINE_VARIANT_H
 #define E2B_ENGINE_VARIANT_H
 
@@ -9,13 +9,13 @@ struct e2b_variant_request {
     const struct e2b_graph *graph;
     int node;
     const struct e2b_traits *traits;
-    const char *force; /* "operator.variant" or NULL */
-    int candidate;     /* of the forced variant */
+    const char *force;        /* "operator.variant" or NULL */
+    int candidate;            /* of the forced variant */
     struct e2b_text *explain; /* or NULL */
 };
 
-/* A constant operand that a kernel reads directly lies on the device as its tensor says; float ones in
- * the graph's precision. The operands of a node as its variants see them. */
+/* A constant operand that a kernel reads directly lies on the device as its tensor says; float ones
+ * in the graph's precision. The operands of a node as its variants see them. */
 void e2b_variant_call(const struct e2b_variant_request *request, struct e2b_operand *inputs,
     struct e2b_operand *outputs, struct e2b_call *out);
 

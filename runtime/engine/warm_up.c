@@ -47,8 +47,7 @@ static enum e2b_status upload_all(const struct warm_up *warm, struct e2b_error *
 }
 
 /* One run of the lane's size at slot first with its outputs copied back. */
-static enum e2b_status run_once(
-    struct e2b_lane *lane, int first, int size, struct e2b_error *err) {
+static enum e2b_status run_once(struct e2b_lane *lane, int first, int size, struct e2b_error *err) {
     struct e2b_served *served = lane->served;
     struct e2b_queue *queue = e2b_instance_queue(lane->instance);
     if (e2b_instance_run(lane->instance, first, NULL, err) != E2B_OK
@@ -64,13 +63,11 @@ static void read_output(const struct e2b_served *served, int slot, int output, d
 }
 
 static int64_t output_elements(const struct e2b_served *served, int output) {
-    return served->output_bytes[output]
-        / (int64_t)e2b_dtype_bytes(served->outputs[output].dtype);
+    return served->output_bytes[output] / (int64_t)e2b_dtype_bytes(served->outputs[output].dtype);
 }
 
 /* ||got - expected|| / ||expected|| of one sample; NaN anywhere gives NaN. */
-static double sample_error(
-    const struct warm_up *warm, int slot, int output, double *scratch) {
+static double sample_error(const struct warm_up *warm, int slot, int output, double *scratch) {
     int64_t count = output_elements(warm->served, output);
     const double *expected = warm->expected[output] + slot * count;
     double difference = 0, norm = 0;
@@ -144,8 +141,7 @@ static enum e2b_status run_all(struct warm_up *warm, double *scratch, struct e2b
 }
 
 enum e2b_status e2b_served_warm_up(struct e2b_served *served, struct e2b_error *err) {
-    struct warm_up warm = {
-        .served = served, .samples = served->sizes[served->size_count - 1].size};
+    struct warm_up warm = {.served = served, .samples = served->sizes[served->size_count - 1].size};
     warm.samples -= warm.samples % served->sizes[0].size;
     int64_t largest = 1;
     bool complete = true;

@@ -93,8 +93,8 @@ enum e2b_status e2b_weights_get(struct e2b_weights *weights, const struct e2b_pa
         || upload(weights, packing, entry->buffer, err) != E2B_OK) {
         device->ops->buffer_destroy(device, entry->buffer);
         free(entry);
-        return e2b_error_while(err, "placing weights on the device (%" PRId64 " bytes so far)",
-            weights->bytes);
+        return e2b_error_while(
+            err, "placing weights on the device (%" PRId64 " bytes so far)", weights->bytes);
     }
     snprintf(entry->key, sizeof entry->key, "%s", packing->key);
     key_ids(packing, entry->ids);

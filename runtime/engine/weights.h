@@ -11,8 +11,8 @@ enum e2b_status e2b_weights_create(
     struct e2b_device *device, struct e2b_weights **out, struct e2b_error *err);
 void e2b_weights_destroy(struct e2b_weights *weights); /* after all plans that use it */
 
-/* The buffer that holds the packing, made on first use; it lives as long as the weights. One thread at
- * a time. */
+/* The buffer that holds the packing, made on first use; it lives as long as the weights. One thread
+ * at a time. */
 enum e2b_status e2b_weights_get(struct e2b_weights *weights, const struct e2b_packing *packing,
     struct e2b_buffer **out, struct e2b_error *err);
 

@@ -1,6 +1,6 @@
-/* A network as values and nodes. A model is what the file says; a graph is a model made ready for one
- * batch size, precision and device: every shape a number, every node an operator with kernels, and for
- * every value where it lies. Graphs point into the model's constants and die before it. */
+/* A network as values and nodes. A model is what the file says; a graph is a model made ready for
+ * one batch size, precision and device: every shape a number, every node an operator with kernels,
+ * and for every value where it lies. Graphs point into the model's constants and die before it. */
 #ifndef E2B_MODEL_GRAPH_H
 #define E2B_MODEL_GRAPH_H
 
@@ -40,9 +40,10 @@ struct e2b_node {
 /* A block of device memory that one or more values (views, slices of a concat) share. */
 struct e2b_storage {
     enum e2b_storage_kind { E2B_STORAGE_ARENA, E2B_STORAGE_INPUT, E2B_STORAGE_OUTPUT } kind;
-    int index;         /* of the graph input or output */
-    int64_t bytes;
-    int first, last;   /* nodes between which it holds data, inclusive */
+    int index;           /* of the graph input or output */
+    int64_t bytes;       /* INPUT, OUTPUT: of all samples, slot padding included */
+    int64_t slot_stride; /* INPUT, OUTPUT: elements from one slot to the next */
+    int first, last;     /* nodes between which it holds data, inclusive */
 };
 
 struct e2b_graph {
@@ -70,15 +71,17 @@ struct e2b_graph_options {
     int batch;
     enum e2b_dtype precision;
     int channel_align;
-    /* Elements from one sample to the next in each input and output (slots are padded); NULL or 0:
-     * dense. Arrays as long as the model's inputs and outputs. */
+    /* Elements from one slot to the next in each input and output (slots are padded); NULL or 0:
+     * dense. A slot holds one sample, or, of a model whose batch is fixed, the whole tensor. Arrays
+     * as long as the model's inputs and outputs. */
     const int64_t *input_stride, *output_stride;
     struct e2b_image_input image;
     bool keep_layout; /* stop before precision and layout: for tests and `inspect` */
 };
 
 /* Read an ONNX file. Refuses, naming node and operator, whatever cannot be run. The file is not
- * needed afterwards. Weights stored beside the file (external data) are read from its folder only. */
+ * needed afterwards. Weights stored beside the file (external data) are read from its folder only.
+ */
 enum e2b_status e2b_model_load(const char *path, struct e2b_model **out, struct e2b_error *err);
 enum e2b_status e2b_model_parse(const void *bytes, size_t count, const char *folder,
     struct e2b_model **out, struct e2b_error *err);
@@ -91,15 +94,15 @@ const struct e2b_io *e2b_model_output(const struct e2b_model *model, int index);
 bool e2b_model_is_batchable(const struct e2b_model *model); /* dimension 0 of every input is free */
 int64_t e2b_model_weight_bytes(const struct e2b_model *model);
 
-/* Specialise: bind the batch, infer shapes, fold constants, fuse, choose precision and layout, share
- * storage (views, concat in place). Constants derived here are kept in the model's store and shared
- * by later calls. One thread at a time a model. */
+/* Specialise: bind the batch, infer shapes, fold constants, fuse, choose precision and layout,
+ * share storage (views, concat in place). Constants derived here are kept in the model's store and
+ * shared by later calls. One thread at a time a model. */
 enum e2b_status e2b_graph_create(struct e2b_model *model, const struct e2b_graph_options *options,
     struct e2b_graph **out, struct e2b_error *err);
 void e2b_graph_destroy(struct e2b_graph *graph);
 
-/* Run the graph on the host by the operators' references, in double precision. inputs and outputs are
- * dense row-major doubles. For tests and for trusting a device. */
+/* Run the graph on the host by the operators' references, in double precision. inputs and outputs
+ * are dense row-major doubles. For tests and for trusting a device. */
 enum e2b_status e2b_graph_reference(const struct e2b_graph *graph, const double *const *inputs,
     double *const *outputs, struct e2b_error *err);
 
