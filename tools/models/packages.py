@@ -35,6 +35,9 @@ IMAGENET_CLASSES = Member(
 IMAGENET_NAMES = Member(
     "timm", "1.0.31", "timm/data/_info/imagenet_synset_to_lemma.txt",
     "1b8babda187421a4bde0c9c5a197c36f6bdda962f7ca11ffb2813806cbb2178f", "Apache-2.0")
+PHOTOGRAPH = Member(
+    "scikit-image", "0.26.0", "skimage/data/coffee.png",
+    "cc02f8ca188b167c775a7101b5d767d1e71792cf762c33d6fa15a4599b5a8de7", "CC0-1.0")
 
 
 def fetch(member):
