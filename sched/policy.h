@@ -28,12 +28,13 @@ enum e2b_sched_event_kind {
     E2B_SCHED_READY,     /* slot's input is on the device */
     E2B_SCHED_COMPLETED, /* instance finished the batch it ran (or failed it) */
     E2B_SCHED_CANCELLED, /* slot was READY and is withdrawn; never sent for a running slot */
-    E2B_SCHED_TIMER,     /* the time asked for by E2B_SCHED_SET_TIMER has come */
+    E2B_SCHED_TIMER,     /* time asked for by E2B_SCHED_SET_TIMER has come, or `more` events ended */
 };
 
 struct e2b_sched_event {
     enum e2b_sched_event_kind kind;
     int64_t now_ns;
+    bool more; /* others of this moment follow, a TIMER last: leave the decision to that one */
     int model;
     int slot;              /* READY, CANCELLED */
     int64_t arrival_ns;    /* READY: when the request arrived */
