@@ -22,7 +22,7 @@ struct e2b_engine_options {
 /* The device stays the caller's and outlives the engine. */
 enum e2b_status e2b_engine_create(struct e2b_device *device,
     const struct e2b_engine_options *options, struct e2b_engine **out, struct e2b_error *err);
-/* Answers what is in flight (CANCELLED if it had not started), then stops. */
+/* All requests are closed. */
 void e2b_engine_destroy(struct e2b_engine *engine);
 
 struct e2b_serve_options {
@@ -41,8 +41,11 @@ struct e2b_serve_options {
 enum e2b_status e2b_engine_add(struct e2b_engine *engine, struct e2b_model *model,
     const struct e2b_serve_options *options, struct e2b_served **out, struct e2b_error *err);
 enum e2b_status e2b_engine_start(struct e2b_engine *engine, struct e2b_error *err);
-/* Manual engines: handle what has happened, without blocking. Returns the next timer (ns) or
- * INT64_MAX. */
+/* Open no more requests and wait until those submitted are answered; what has not started by
+ * timeout_ns from now is answered CANCELLED. A manual engine does not wait. */
+void e2b_engine_drain(struct e2b_engine *engine, int64_t timeout_ns);
+/* Manual engines: handle what has happened, without blocking. Returns the time of the next timer on
+ * the device's clock, or INT64_MAX. */
 int64_t e2b_engine_step(struct e2b_engine *engine);
 
 /* What a client sees of the model: datatypes and shapes as declared, image input included. */
@@ -50,11 +53,13 @@ int e2b_served_input_count(const struct e2b_served *served);
 int e2b_served_output_count(const struct e2b_served *served);
 const struct e2b_io *e2b_served_input(const struct e2b_served *served, int index);
 const struct e2b_io *e2b_served_output(const struct e2b_served *served, int index);
+/* The time that deadlines and arrivals are given in. */
+int64_t e2b_served_now_ns(const struct e2b_served *served);
 int e2b_served_max_batch(const struct e2b_served *served); /* 0: batch dimension is fixed */
 const char *e2b_served_name(const struct e2b_served *served);
 
-/* Reserve slots for `samples` samples: BUSY when the pool is full or the engine drains. Any thread.
- */
+/* Reserve slots for `samples` samples (1 of a model whose batch is fixed: the whole tensor is one).
+ * BUSY when the pool is full or the engine drains. Any thread. */
 enum e2b_status e2b_request_open(
     struct e2b_served *served, int samples, struct e2b_request **out, struct e2b_error *err);
 int e2b_request_samples(const struct e2b_request *request);
@@ -65,24 +70,27 @@ const void *e2b_request_output(
     const struct e2b_request *request, int sample, int output, size_t *bytes);
 
 struct e2b_request_options {
-    int64_t arrival_ns;  /* 0: now */
-    int64_t deadline_ns; /* 0: none */
-    int priority;
+    int64_t arrival_ns;  /* on the device's clock; 0: when it was opened */
+    int64_t deadline_ns; /* on the device's clock; 0: none */
+    int priority;        /* smaller goes first */
 };
 
-/* Hand over. done is called exactly once, from the dispatcher or a device thread: it is short. With
- * status OK outputs are there. The request stays the caller's until e2b_request_close. */
+/* Hand over. done is called exactly once, by the dispatcher: it is short. err is never NULL; with
+ * its status OK the outputs are there. Only after the answer may the request be closed, in done or
+ * later. options may be NULL. */
 void e2b_request_submit(struct e2b_request *request, const struct e2b_request_options *options,
     void (*done)(void *context, struct e2b_request *request, const struct e2b_error *err),
     void *context);
-/* Ask to withdraw a submitted request; it is still answered once (CANCELLED or its result). */
+/* Ask to withdraw a submitted request; it is still answered once (CANCELLED or its result). Not
+ * after it was closed. */
 void e2b_request_cancel(struct e2b_request *request);
 /* Free its slots. Not between submit and the answer. NULL is fine. */
 void e2b_request_close(struct e2b_request *request);
 
-/* Where the time went: ns, of the sample that took longest. */
+/* Where the time went, ns, of the sample that was answered last: written by the client, copied to
+ * the device, waited for a batch, waited for the device, computed, copied back. */
 struct e2b_request_times {
-    int64_t fill, upload, wait, compute, download, total;
+    int64_t fill, upload, wait, queue, compute, download, total;
 };
 void e2b_request_times(const struct e2b_request *request, struct e2b_request_times *out);
 

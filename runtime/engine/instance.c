@@ -153,39 +153,42 @@ static enum e2b_status move_edges(struct e2b_instance *instance, int first, stru
     return E2B_OK;
 }
 
-/* events: one a step if every_step, else events[0] gets the last one's; NULL: none. */
-static enum e2b_status enqueue(struct e2b_instance *instance, int first, struct e2b_event **events,
-    bool every_step, struct e2b_error *err) {
+static enum e2b_status enqueue_step(
+    struct e2b_instance *instance, int index, struct e2b_event **event, struct e2b_error *err) {
     const struct e2b_device_ops *ops = instance->device->ops;
+    const struct e2b_step *step = e2b_plan_step(instance->plan, index);
+    if (step->zero_bytes
+        && ops->enqueue_fill(instance->queue, instance->arena, (size_t)step->zero_offset,
+               (size_t)step->zero_bytes, 0, err)
+            != E2B_OK)
+        return err->status;
+    if (ops->enqueue_kernel(instance->queue, instance->kernels[index], step->launch.global,
+            step->launch.local, event, err)
+        != E2B_OK)
+        return e2b_error_while(err, "launching %s of node \"%s\"", step->launch.kernel,
+            e2b_plan_graph(instance->plan)->nodes[step->node].name);
+    return E2B_OK;
+}
+
+enum e2b_status e2b_instance_run(struct e2b_instance *instance, int first, struct e2b_event **begin,
+    struct e2b_event **end, struct e2b_error *err) {
     if (move_edges(instance, first, err) != E2B_OK)
         return err->status;
     int count = e2b_plan_step_count(instance->plan);
     for (int i = 0; i < count; i++) {
-        const struct e2b_step *step = e2b_plan_step(instance->plan, i);
-        struct e2b_event **event = !events ? NULL
-            : every_step                   ? &events[i]
-            : i == count - 1               ? events
-                                           : NULL;
-        if (step->zero_bytes
-            && ops->enqueue_fill(instance->queue, instance->arena, (size_t)step->zero_offset,
-                   (size_t)step->zero_bytes, 0, err)
-                != E2B_OK)
+        struct e2b_event **event = i == count - 1 ? end : i == 0 ? begin : NULL;
+        if (enqueue_step(instance, i, event, err) != E2B_OK)
             return err->status;
-        if (ops->enqueue_kernel(instance->queue, instance->kernels[i], step->launch.global,
-                step->launch.local, event, err)
-            != E2B_OK)
-            return e2b_error_while(err, "launching %s of node \"%s\"", step->launch.kernel,
-                e2b_plan_graph(instance->plan)->nodes[step->node].name);
     }
-    return ops->flush(instance->queue, err);
-}
-
-enum e2b_status e2b_instance_run(
-    struct e2b_instance *instance, int first, struct e2b_event **event, struct e2b_error *err) {
-    return enqueue(instance, first, event, false, err);
+    return instance->device->ops->flush(instance->queue, err);
 }
 
 enum e2b_status e2b_instance_run_traced(
     struct e2b_instance *instance, int first, struct e2b_event **events, struct e2b_error *err) {
-    return enqueue(instance, first, events, true, err);
+    if (move_edges(instance, first, err) != E2B_OK)
+        return err->status;
+    for (int i = 0; i < e2b_plan_step_count(instance->plan); i++)
+        if (enqueue_step(instance, i, &events[i], err) != E2B_OK)
+            return err->status;
+    return instance->device->ops->flush(instance->queue, err);
 }

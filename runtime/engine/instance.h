@@ -19,10 +19,11 @@ enum e2b_status e2b_instance_create(const struct e2b_plan *plan, const struct e2
 void e2b_instance_destroy(struct e2b_instance *instance); /* waits for its runs */
 struct e2b_queue *e2b_instance_queue(const struct e2b_instance *instance);
 
-/* Enqueue one run whose samples start at slot `first`, and flush. event (may be NULL) is that of
- * the last launch. One thread at a time. */
-enum e2b_status e2b_instance_run(
-    struct e2b_instance *instance, int first, struct e2b_event **event, struct e2b_error *err);
+/* Enqueue one run whose samples start at slot `first`, and flush. begin and end (may be NULL) are
+ * the events of the first and the last launch; begin stays NULL if there is but one. One thread at
+ * a time. */
+enum e2b_status e2b_instance_run(struct e2b_instance *instance, int first, struct e2b_event **begin,
+    struct e2b_event **end, struct e2b_error *err);
 
 /* The same with an event for each step (an array of e2b_plan_step_count), for per-layer times. */
 enum e2b_status e2b_instance_run_traced(

@@ -106,7 +106,7 @@ static enum e2b_status make_graph(
     return e2b_graph_create(served->model, &options, &size->graph, err);
 }
 
-static enum e2b_status make_lanes(
+static enum e2b_status make_instances(
     struct e2b_served *served, struct e2b_granularity *size, int count, struct e2b_error *err) {
     struct e2b_buffer *in[E2B_MAX_INPUTS], *out[E2B_MAX_OUTPUTS];
     for (int i = 0; i < served->input_count; i++)
@@ -114,18 +114,13 @@ static enum e2b_status make_lanes(
     for (int i = 0; i < served->output_count; i++)
         out[i] = e2b_pool_output_buffer(served->pool, i);
     const struct e2b_io_buffers io = {in, out};
-    size->lanes = calloc((size_t)count, sizeof *size->lanes);
-    if (!size->lanes)
+    size->instances = calloc((size_t)count, sizeof *size->instances);
+    if (!size->instances)
         return e2b_fail_memory(err, "an instance");
-    for (int i = 0; i < count; i++) {
-        struct e2b_lane *lane = &size->lanes[i];
-        lane->served = served;
-        lane->size_index = (int)(size - served->sizes);
-        lane->number = i;
-        if (e2b_instance_create(size->plan, &io, &lane->instance, err) != E2B_OK)
+    for (; size->instance_count < count; size->instance_count++)
+        if (e2b_instance_create(size->plan, &io, &size->instances[size->instance_count], err)
+            != E2B_OK)
             return err->status;
-        size->lane_count++;
-    }
     return E2B_OK;
 }
 
@@ -137,7 +132,7 @@ static enum e2b_status make_size(
         || e2b_plan_create(
                served->device, size->graph, served->weights, programs, NULL, &size->plan, err)
             != E2B_OK
-        || make_lanes(served, size, served->options.instances[index], err) != E2B_OK)
+        || make_instances(served, size, served->options.instances[index], err) != E2B_OK)
         return e2b_error_while(err, "preparing batch size %d", size->size);
     served->size_count++;
     return E2B_OK;
@@ -148,6 +143,9 @@ static enum e2b_status build(
     if (describe_io(served, err) != E2B_OK || make_pool(served, err) != E2B_OK
         || e2b_weights_create(served->device, &served->weights, err) != E2B_OK)
         return err->status;
+    served->batches = calloc((size_t)served->options.slot_count, sizeof *served->batches);
+    if (!served->batches)
+        return e2b_fail_memory(err, "a served model");
     int count = served->batchable ? served->options.size_count : 1;
     for (int i = 0; i < count; i++)
         if (make_size(served, programs, i, err) != E2B_OK)
@@ -155,9 +153,9 @@ static enum e2b_status build(
     return E2B_OK;
 }
 
-enum e2b_status e2b_served_create(struct e2b_engine *engine, struct e2b_device *device,
-    struct e2b_programs *programs, struct e2b_model *model, const struct e2b_serve_options *options,
-    struct e2b_served **out, struct e2b_error *err) {
+enum e2b_status e2b_served_create(struct e2b_device *device, struct e2b_programs *programs,
+    struct e2b_model *model, const struct e2b_serve_options *options, struct e2b_served **out,
+    struct e2b_error *err) {
     struct e2b_served *served = calloc(1, sizeof *served);
     char *name = strdup(options->name);
     if (!served || !name) {
@@ -165,7 +163,6 @@ enum e2b_status e2b_served_create(struct e2b_engine *engine, struct e2b_device *
         free(name);
         return e2b_fail_memory(err, "a served model");
     }
-    served->engine = engine;
     served->device = device;
     served->model = model;
     served->name = name;
@@ -184,9 +181,9 @@ enum e2b_status e2b_served_create(struct e2b_engine *engine, struct e2b_device *
 }
 
 static void destroy_size(struct e2b_granularity *size) {
-    for (int i = 0; i < size->lane_count; i++)
-        e2b_instance_destroy(size->lanes[i].instance);
-    free(size->lanes);
+    for (int i = 0; i < size->instance_count; i++)
+        e2b_instance_destroy(size->instances[i]);
+    free(size->instances);
     e2b_plan_destroy(size->plan);
     e2b_graph_destroy(size->graph);
 }
@@ -199,6 +196,7 @@ void e2b_served_destroy(struct e2b_served *served) {
     e2b_weights_destroy(served->weights);
     e2b_pool_destroy(served->pool);
     pthread_mutex_destroy(&served->stats_lock);
+    free(served->batches);
     free(served->inputs);
     free(served->outputs);
     free(served->input_bytes);
@@ -219,7 +217,7 @@ void e2b_served_describe(const struct e2b_served *served, struct e2b_sched_model
     for (int i = 0; i < served->size_count; i++) {
         const struct e2b_granularity *size = &served->sizes[i];
         out->sizes[i] = size->size;
-        out->instances[i] = size->lane_count;
+        out->instances[i] = size->instance_count;
         out->solo_ns[i] = size->solo_ns;
         out->launches[i] = e2b_plan_step_count(size->plan);
     }
@@ -239,6 +237,10 @@ const struct e2b_io *e2b_served_input(const struct e2b_served *served, int index
 
 const struct e2b_io *e2b_served_output(const struct e2b_served *served, int index) {
     return &served->outputs[index];
+}
+
+int64_t e2b_served_now_ns(const struct e2b_served *served) {
+    return served->device->ops->now_ns(served->device);
 }
 
 int e2b_served_max_batch(const struct e2b_served *served) {
@@ -261,6 +263,6 @@ void e2b_served_stats_get(const struct e2b_served *served, struct e2b_served_sta
 int64_t e2b_served_device_bytes(const struct e2b_served *served) {
     int64_t bytes = e2b_weights_bytes(served->weights) + e2b_pool_device_bytes(served->pool);
     for (int i = 0; i < served->size_count; i++)
-        bytes += served->sizes[i].lane_count * e2b_plan_arena_bytes(served->sizes[i].plan);
+        bytes += served->sizes[i].instance_count * e2b_plan_arena_bytes(served->sizes[i].plan);
     return bytes;
 }

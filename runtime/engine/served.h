@@ -9,33 +9,36 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-/* An instance and the batch it runs, if any. The dispatcher's. */
-struct e2b_lane {
-    struct e2b_served *served;
-    struct e2b_instance *instance;
-    int size_index, number; /* as the policy names it */
-    bool busy;
-    int first, count;
-    int64_t dispatched_ns;
-    struct e2b_event *begin, *end; /* first and last kernel of the run, for times */
-};
+struct e2b_dispatcher;
 
+/* The plan of one batch size, and its instances. */
 struct e2b_granularity {
     int size;
     struct e2b_graph *graph;
     struct e2b_plan *plan;
-    struct e2b_lane *lanes;
-    int lane_count;
+    struct e2b_instance **instances;
+    int instance_count;
     int64_t solo_ns; /* fastest run seen at warm-up */
 };
 
+/* A run of slots on an instance, from its dispatch until its outputs are on the host. The
+ * dispatcher's. */
+struct e2b_batch {
+    struct e2b_served *served;
+    int first, count;
+    int size_index, instance;      /* as the policy names them */
+    struct e2b_event *begin, *end; /* first and last kernel, for times; begin NULL if one is both */
+    bool computed, copied;         /* which of its two notifications have come */
+    bool failed;                   /* one of them told so */
+};
+
 struct e2b_served {
-    struct e2b_engine *engine;
+    struct e2b_dispatcher *dispatcher; /* NULL until the engine starts */
     struct e2b_device *device;
     struct e2b_model *model;
     char *name;
-    int index; /* as the policy names it */
-    bool batchable;
+    int index;      /* as the policy names it */
+    bool batchable; /* a slot holds one sample, else the whole fixed batch */
     struct e2b_serve_options options;
     struct e2b_io *inputs, *outputs; /* as clients see them */
     int input_count, output_count;
@@ -44,14 +47,15 @@ struct e2b_served {
     struct e2b_weights *weights;
     struct e2b_granularity sizes[E2B_SCHED_MAX_SIZES];
     int size_count;
+    struct e2b_batch *batches; /* one a slot: that which begins there */
     pthread_mutex_t stats_lock;
     struct e2b_served_stats stats;
     atomic_int pending; /* requests open */
 };
 
-enum e2b_status e2b_served_create(struct e2b_engine *engine, struct e2b_device *device,
-    struct e2b_programs *programs, struct e2b_model *model, const struct e2b_serve_options *options,
-    struct e2b_served **out, struct e2b_error *err);
+enum e2b_status e2b_served_create(struct e2b_device *device, struct e2b_programs *programs,
+    struct e2b_model *model, const struct e2b_serve_options *options, struct e2b_served **out,
+    struct e2b_error *err);
 void e2b_served_destroy(struct e2b_served *served); /* nothing runs */
 
 /* Run every size on seeded inputs, time it, and compare it with the smallest size's answers. */

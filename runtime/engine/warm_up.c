@@ -35,7 +35,7 @@ static void fill_input(void *to, enum e2b_dtype dtype, int64_t bytes, uint32_t s
 
 static enum e2b_status upload_all(const struct warm_up *warm, struct e2b_error *err) {
     struct e2b_served *served = warm->served;
-    struct e2b_queue *queue = e2b_instance_queue(served->sizes[0].lanes[0].instance);
+    struct e2b_queue *queue = e2b_instance_queue(served->sizes[0].instances[0]);
     for (int slot = 0; slot < warm->samples; slot++) {
         for (int i = 0; i < served->input_count; i++)
             fill_input(e2b_pool_input_host(served->pool, slot, i), served->inputs[i].dtype,
@@ -46,11 +46,11 @@ static enum e2b_status upload_all(const struct warm_up *warm, struct e2b_error *
     return served->device->ops->finish(queue, err);
 }
 
-/* One run of the lane's size at slot first with its outputs copied back. */
-static enum e2b_status run_once(struct e2b_lane *lane, int first, int size, struct e2b_error *err) {
-    struct e2b_served *served = lane->served;
-    struct e2b_queue *queue = e2b_instance_queue(lane->instance);
-    if (e2b_instance_run(lane->instance, first, NULL, err) != E2B_OK
+/* One run of a size at slot first with its outputs copied back. */
+static enum e2b_status run_once(struct e2b_served *served, struct e2b_instance *instance, int first,
+    int size, struct e2b_error *err) {
+    struct e2b_queue *queue = e2b_instance_queue(instance);
+    if (e2b_instance_run(instance, first, NULL, NULL, err) != E2B_OK
         || e2b_pool_download(served->pool, first, size, queue, NULL, err) != E2B_OK)
         return err->status;
     return served->device->ops->finish(queue, err);
@@ -99,7 +99,7 @@ static enum e2b_status expect(
     struct warm_up *warm, struct e2b_granularity *smallest, struct e2b_error *err) {
     struct e2b_served *served = warm->served;
     for (int first = 0; first + smallest->size <= warm->samples; first += smallest->size) {
-        if (run_once(&smallest->lanes[0], first, smallest->size, err) != E2B_OK)
+        if (run_once(served, smallest->instances[0], first, smallest->size, err) != E2B_OK)
             return err->status;
         for (int slot = first; slot < first + smallest->size; slot++)
             for (int output = 0; output < served->output_count; output++)
@@ -111,11 +111,12 @@ static enum e2b_status expect(
 
 static enum e2b_status time_size(
     struct warm_up *warm, struct e2b_granularity *size, double *scratch, struct e2b_error *err) {
-    struct e2b_device *device = warm->served->device;
-    for (int lane = 0; lane < size->lane_count; lane++) {
+    struct e2b_served *served = warm->served;
+    struct e2b_device *device = served->device;
+    for (int i = 0; i < size->instance_count; i++) {
         for (int run = 0; run < RUNS; run++) {
             int64_t start = device->ops->now_ns(device);
-            if (run_once(&size->lanes[lane], 0, size->size, err) != E2B_OK)
+            if (run_once(served, size->instances[i], 0, size->size, err) != E2B_OK)
                 return err->status;
             int64_t took = device->ops->now_ns(device) - start;
             size->solo_ns = size->solo_ns && size->solo_ns < took ? size->solo_ns : took;

@@ -1,0 +1,25 @@
+/* Runs a batch: kernels on its instance's queue, copies of its outputs on the download queue, and
+ * two notifications. Internal to the engine; the dispatcher's thread only. */
+#ifndef E2B_ENGINE_BATCH_H
+#define E2B_ENGINE_BATCH_H
+
+#include "runtime/engine/served.h"
+
+/* Called by the device's threads; short. */
+struct e2b_batch_callbacks {
+    void (*computed)(void *batch, enum e2b_event_state state);
+    void (*copied)(void *batch, enum e2b_event_state state);
+};
+
+/* Enqueue the batch and ask for both notifications. On failure nothing of it runs any more and no
+ * notification comes. */
+enum e2b_status e2b_batch_start(struct e2b_batch *batch, struct e2b_queue *downloads,
+    const struct e2b_batch_callbacks *callbacks, struct e2b_error *err);
+
+/* When its first kernel began and its last one ended; fallbacks where the device keeps no times. */
+void e2b_batch_span(const struct e2b_batch *batch, int64_t *started_ns, int64_t *ended_ns);
+
+/* Releases the events. */
+void e2b_batch_finish(struct e2b_batch *batch);
+
+#endif
