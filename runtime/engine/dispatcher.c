@@ -32,8 +32,8 @@ struct e2b_dispatcher {
     struct e2b_ring *ring;
     struct e2b_queue *uploads, *downloads;
     int64_t timer_ns;
-    int slot_count; /* of all models */
-    bool carrying_out;
+    int slot_count;               /* of all models */
+    bool carrying_out, undecided; /* events were fed since the last TIMER */
     struct e2b_request *requests; /* submitted and not answered, a list */
     atomic_int in_flight;         /* its length, with those whose message is under way */
     atomic_bool draining, withdrawing, stop;
@@ -149,7 +149,7 @@ static void fail_batch(struct e2b_dispatcher *dispatcher, const struct e2b_batch
  * Its actions are appended to the list at hand. */
 static void feed(struct e2b_dispatcher *dispatcher, struct e2b_sched_event *event) {
     event->now_ns = now_of(dispatcher);
-    event->more = event->kind != E2B_SCHED_TIMER;
+    event->more = dispatcher->undecided = event->kind != E2B_SCHED_TIMER;
     dispatcher->ops->on_event(dispatcher->policy, event, &dispatcher->actions);
     if (dispatcher->carrying_out)
         return;
@@ -397,15 +397,13 @@ static void handle(struct e2b_dispatcher *dispatcher, const struct message *mess
 
 int64_t e2b_dispatcher_step(struct e2b_dispatcher *dispatcher) {
     struct message message;
-    int taken = 0;
-    while (taken < ROUND_MESSAGES && e2b_ring_pop(dispatcher->ring, &message)) {
+    for (int i = 0; i < ROUND_MESSAGES && e2b_ring_pop(dispatcher->ring, &message); i++)
         handle(dispatcher, &message);
-        taken++;
-    }
-    bool timer = now_of(dispatcher) >= dispatcher->timer_ns;
-    if (timer)
+    if (now_of(dispatcher) >= dispatcher->timer_ns) {
         dispatcher->timer_ns = INT64_MAX;
-    if (taken || timer)
+        dispatcher->undecided = true;
+    }
+    while (dispatcher->undecided)
         feed(dispatcher, &(struct e2b_sched_event){.kind = E2B_SCHED_TIMER});
     return dispatcher->timer_ns;
 }
