@@ -47,8 +47,8 @@ struct e2b_config_settings {
     double name[length];                                                                           \
     int name##_count;
 #define SETTINGS(section, name, help) struct e2b_config_settings name;
-#define MAPPING(section, name, type, help) struct e2b_##type name;
-#define SEQUENCE(section, name, type, max, help)                                                   \
+#define MAPPING(section, name, type) struct e2b_##type name;
+#define SEQUENCE(section, name, type, max)                                                         \
     struct e2b_##type *name;                                                                       \
     int name##_count;
 #define SECTION_END }
