@@ -1,0 +1,98 @@
+#include "backends/opencl/error.h"
+#include "backends/opencl/object.h"
+#include "backends/opencl/waiter.h"
+#include "runtime/base/clock.h"
+
+#include <stdlib.h>
+
+enum e2b_event_state e2b_cl_event_state(struct e2b_event *event, struct e2b_error *err) {
+    cl_int code;
+    enum e2b_event_state state = e2b_cl_event_state_of(event->event, &code);
+    if (state == E2B_EVENT_FAILED)
+        e2b_cl_fail(err, code, "work on %s", event->device->base.traits.device);
+    return state;
+}
+
+enum e2b_status e2b_cl_event_wait(struct e2b_event *event, struct e2b_error *err) {
+    cl_int code = clWaitForEvents(1, &event->event);
+    if (code == CL_SUCCESS)
+        return E2B_OK;
+    cl_int cause;
+    bool failed = e2b_cl_event_state_of(event->event, &cause) == E2B_EVENT_FAILED;
+    return e2b_cl_fail(err, failed ? cause : code, "work on %s", event->device->base.traits.device);
+}
+
+bool e2b_cl_event_stamps(cl_event event, struct e2b_event_times *out) {
+    static const cl_profiling_info names[] = {
+        CL_PROFILING_COMMAND_QUEUED, CL_PROFILING_COMMAND_START, CL_PROFILING_COMMAND_END};
+    cl_ulong stamps[3];
+    for (int i = 0; i < 3; i++)
+        if (clGetEventProfilingInfo(event, names[i], sizeof stamps[i], &stamps[i], NULL)
+            != CL_SUCCESS)
+            return false;
+    *out = (struct e2b_event_times){(int64_t)stamps[0], (int64_t)stamps[1], (int64_t)stamps[2]};
+    return true;
+}
+
+void e2b_cl_event_times(struct e2b_event *event, struct e2b_event_times *out) {
+    struct e2b_timeline *timeline = &event->device->timeline;
+    struct e2b_event_times stamps;
+    *out = (struct e2b_event_times){0};
+    if (!event->device->times || !e2b_cl_event_stamps(event->event, &stamps))
+        return;
+    struct e2b_timeline_sample sample = {
+        .before_ns = event->enqueued_ns,
+        .after_ns = e2b_clock_ns(),
+        .queued_ns = stamps.queued_ns,
+        .ended_ns = stamps.ended_ns,
+    };
+    e2b_timeline_correct(timeline, &sample);
+    out->queued_ns = e2b_timeline_ours(timeline, stamps.queued_ns);
+    out->started_ns = e2b_timeline_ours(timeline, stamps.started_ns);
+    out->ended_ns = e2b_timeline_ours(timeline, stamps.ended_ns);
+}
+
+struct notice {
+    void (*done)(void *context, enum e2b_event_state state);
+    void *context;
+};
+
+static void CL_CALLBACK ended(cl_event event, cl_int status, void *context) {
+    struct notice notice = *(struct notice *)context;
+    (void)event;
+    free(context);
+    notice.done(notice.context, status == CL_COMPLETE ? E2B_EVENT_DONE : E2B_EVENT_FAILED);
+}
+
+static enum e2b_status call_back(struct e2b_event *event,
+    void (*done)(void *context, enum e2b_event_state state), void *context, struct e2b_error *err) {
+    struct notice *notice = malloc(sizeof *notice);
+    if (!notice)
+        return e2b_fail_memory(err, "the notice of an event");
+    *notice = (struct notice){done, context};
+    cl_int code = clSetEventCallback(event->event, CL_COMPLETE, ended, notice);
+    if (code == CL_SUCCESS)
+        return E2B_OK;
+    free(notice);
+    return e2b_cl_fail(err, code, "notice of an event");
+}
+
+enum e2b_status e2b_cl_event_notify(struct e2b_event *event,
+    void (*done)(void *context, enum e2b_event_state state), void *context, struct e2b_error *err) {
+    cl_command_queue queue = NULL;
+    cl_int code = clGetEventInfo(event->event, CL_EVENT_COMMAND_QUEUE, sizeof queue, &queue, NULL);
+    if (code == CL_SUCCESS && queue)
+        code = clFlush(queue);
+    if (code != CL_SUCCESS)
+        return e2b_cl_fail(err, code, "notice of an event");
+    return event->device->waiter
+        ? e2b_cl_waiter_add(event->device->waiter, event->event, done, context, err)
+        : call_back(event, done, context, err);
+}
+
+void e2b_cl_event_release(struct e2b_event *event) {
+    if (!event)
+        return;
+    clReleaseEvent(event->event);
+    free(event);
+}

@@ -1,0 +1,26 @@
+/* What is peculiar to an OpenCL implementation and cannot be asked for: the only place where one is
+ * known by name. A device that no row fits gets the last, general one. */
+#ifndef E2B_BACKENDS_OPENCL_PROFILE_H
+#define E2B_BACKENDS_OPENCL_PROFILE_H
+
+#include <stdbool.h>
+
+struct e2b_profile {
+    const char *name;
+    const char *platform; /* part of the platform's name, case ignored; NULL: any */
+    bool polls;           /* a thread asks for ended events: sooner than the runtime's callback */
+    bool caches_itself;   /* the runtime keeps what it compiled, also what only a launch compiles */
+    bool inline_ptx;      /* worth probing which level of inline PTX works */
+    bool hides_local;     /* static local arrays may be larger than reported: probe */
+    bool hides_half;      /* half arithmetic works without its extension: probe */
+    int base_align_bytes; /* 0: what the device reports */
+    int penalty;          /* taken from the score: simulators and software for other purposes */
+};
+
+const struct e2b_profile *e2b_profile_find(const char *platform);
+
+/* Before the first call of OpenCL: have runtimes that keep caches of their own keep them under our
+ * folder (NULL: the default one). The user's own environment wins. Once a process, any thread. */
+void e2b_profile_prepare(const char *cache_folder);
+
+#endif
