@@ -13,6 +13,7 @@ enum e2b_conv_input { E2B_CONV_X, E2B_CONV_W, E2B_CONV_BIAS, E2B_CONV_RESIDUAL }
 enum e2b_auto_pad { E2B_PAD_EXPLICIT, E2B_PAD_SAME_UPPER, E2B_PAD_SAME_LOWER, E2B_PAD_VALID };
 
 struct e2b_conv_params {
+    int64_t rank;      /* of the images that the attributes speak of, 1 or 2; 0: they do not tell */
     int64_t kernel[2]; /* of W; 0 until infer */
     int64_t stride[2], dilation[2];
     int64_t pad[4]; /* top, left, bottom, right; with auto_pad set, infer computes them */

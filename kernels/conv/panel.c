@@ -1,0 +1,93 @@
+#include "kernels/conv/variants.h"
+
+#include <stdio.h>
+
+#define ROWS 6 /* pixels of a register tile, as in conv.cl */
+#define JOBS_PER_UNIT 8
+#define SMALL_CHANNELS 4 /* up to here the channel loop is unrolled whole */
+#define DEFAULT_L2_BYTES (256 * 1024)
+
+static int vector_lanes(const struct e2b_call *call) {
+    return call->traits->vector_bytes >= 64 && call->candidate == 1 ? 16 : 8;
+}
+
+bool e2b_conv_panel_accepts(const struct e2b_call *call, char *reason, size_t reason_bytes) {
+    struct e2b_conv_geometry g;
+    e2b_conv_geometry(call, &g);
+    const char *refused = e2b_conv_refuses_packed(call);
+    if (!call->traits->is_cpu)
+        refused = "made for a CPU";
+    else if (!refused && g.group > 1 && g.group_m < 4)
+        refused = "groups of fewer than 4 output channels";
+    if (refused)
+        snprintf(reason, reason_bytes, "%s", refused);
+    return !refused;
+}
+
+int e2b_conv_panel_candidates(const struct e2b_call *call) {
+    return call->traits->vector_bytes >= 64 ? 2 : 1;
+}
+
+static int64_t ceil_div(int64_t a, int64_t b) {
+    return (a + b - 1) / b;
+}
+
+static int64_t clamp(int64_t value, int64_t low, int64_t high) {
+    return value < low ? low : value > high ? high : value;
+}
+
+/* How the tiles x panels are cut into jobs: weights of one job stay in half the L2 cache, and each
+ * compute unit gets several even jobs. */
+static void cut(const struct e2b_call *call, const struct e2b_conv_geometry *g, int64_t panels,
+    int64_t columns, int64_t *panel_blocks, int64_t *pixel_blocks) {
+    const struct e2b_traits *traits = call->traits;
+    int64_t l2 = traits->l2_bytes > 0 ? traits->l2_bytes : DEFAULT_L2_BYTES;
+    int64_t panel_bytes = g->kh * g->kw * g->group_c * columns * (int64_t)sizeof(float);
+    int64_t fit = clamp(l2 / 2 / panel_bytes, 1, panels);
+    int64_t tiles = ceil_div(g->n * g->oh * g->ow, ROWS);
+    int64_t jobs = (int64_t)JOBS_PER_UNIT * (traits->compute_units > 0 ? traits->compute_units : 1);
+    *panel_blocks = ceil_div(panels, fit);
+    *pixel_blocks = clamp(ceil_div(jobs, *panel_blocks), 1, tiles);
+    if (*panel_blocks * *pixel_blocks < jobs)
+        *panel_blocks = clamp(ceil_div(jobs, *pixel_blocks), 1, panels);
+}
+
+/* Whether no tap of any pixel lies outside the image. */
+static bool stays_inside(const struct e2b_call *call, const struct e2b_conv_geometry *g) {
+    const struct e2b_conv_params *params = call->params;
+    return params->pad[0] == 0 && params->pad[1] == 0
+        && (g->oh - 1) * params->stride[0] + (g->kh - 1) * params->dilation[0] < g->h
+        && (g->ow - 1) * params->stride[1] + (g->kw - 1) * params->dilation[1] < g->w;
+}
+
+enum e2b_status e2b_conv_panel_emit(
+    const struct e2b_call *call, struct e2b_launch_list *out, struct e2b_error *err) {
+    struct e2b_conv_geometry g;
+    e2b_conv_geometry(call, &g);
+    int64_t columns = 2 * vector_lanes(call);
+    int64_t last_group = e2b_conv_channels_end(call) - (g.m - g.group_m);
+    int64_t group_panels = ceil_div(last_group, columns), panel_blocks, pixel_blocks;
+    cut(call, &g, g.group * group_panels, columns, &panel_blocks, &pixel_blocks);
+    char channels[32] = "";
+    if (g.group_c <= SMALL_CHANNELS)
+        snprintf(channels, sizeof channels, " -DCHANNELS=%d", (int)g.group_c);
+    char more[96];
+    snprintf(more, sizeof more, "-DPANEL -DLANES=%d%s%s", (int)columns / 2,
+        stays_inside(call, &g) ? " -DINSIDE" : "", channels);
+    struct e2b_launch *launch = e2b_conv_launch(call, out, "conv_panel", more);
+    int weights = e2b_conv_pack_panels(call, out, columns, group_panels);
+    int bias = e2b_conv_pack_bias(call, out, columns, group_panels);
+    int zeros = e2b_pack_zeros(out, (size_t)g.group_c * sizeof(float));
+    if (!launch || weights < 0 || bias < 0 || zeros < 0)
+        return e2b_fail_memory(err, "a convolution's launch");
+    e2b_launch_packed(launch, weights);
+    e2b_launch_packed(launch, bias);
+    e2b_launch_packed(launch, zeros);
+    e2b_launch_int(launch, group_panels);
+    e2b_launch_int(launch, panel_blocks);
+    e2b_launch_int(launch, pixel_blocks);
+    e2b_conv_add_geometry(call, launch);
+    e2b_launch_grid(launch, (size_t)(panel_blocks * pixel_blocks), 1, 1);
+    e2b_launch_group(launch, 1, 1, 1);
+    return E2B_OK;
+}

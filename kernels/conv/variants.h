@@ -1,0 +1,51 @@
+/* Inside the convolution family: its variants and what they share. */
+#ifndef E2B_KERNELS_CONV_VARIANTS_H
+#define E2B_KERNELS_CONV_VARIANTS_H
+
+#include "kernels/common/operand.h"
+#include "kernels/conv/conv.h"
+
+void e2b_conv_reference(const struct e2b_call *call, const double *const *in, double *const *out);
+
+#define E2B_CONV_VARIANT(name)                                                                     \
+    bool e2b_conv_##name##_accepts(                                                                \
+        const struct e2b_call *call, char *reason, size_t reason_bytes);                           \
+    enum e2b_status e2b_conv_##name##_emit(                                                        \
+        const struct e2b_call *call, struct e2b_launch_list *out, struct e2b_error *err)
+
+E2B_CONV_VARIANT(depthwise_cpu); /* a channel is its own group; vectors over channels */
+E2B_CONV_VARIANT(panel);         /* CPU: register tiles of 6 pixels by a panel of channels */
+E2B_CONV_VARIANT(depthwise);     /* GPU: a work-item makes 4 channels of a pixel */
+E2B_CONV_VARIANT(tile);          /* GPU: implicit GEMM through local memory */
+E2B_CONV_VARIANT(direct);        /* a work-item an element, any case */
+
+/* How many tuning candidates the panel variant has. */
+int e2b_conv_panel_candidates(const struct e2b_call *call);
+
+/* Why a kernel cannot run on these tensors, or NULL; the second: why one with packed weights
+ * cannot.
+ */
+const char *e2b_conv_refuses_tensors(const struct e2b_call *call);
+const char *e2b_conv_refuses_packed(const struct e2b_call *call);
+
+/* A launch of a kernel of conv.cl with the options that all of them know (storage type, ACTIVATION,
+ * RESIDUAL) and `more`, and its first arguments, CONV_TENSORS there. NULL when out of memory. */
+struct e2b_launch *e2b_conv_launch(const struct e2b_call *call, struct e2b_launch_list *list,
+    const char *kernel, const char *more);
+/* Append the last arguments, CONV_GEOMETRY there. */
+void e2b_conv_add_geometry(const struct e2b_call *call, struct e2b_launch *launch);
+
+/* Output channels and the pad lanes that must be written. */
+int64_t e2b_conv_channels_end(const struct e2b_call *call);
+
+/* Constant weights and bias as zero-padded floats in panels of `columns` output channels, `panels`
+ * of them a group: [group][panel][tap][group_c][column] and [group][panel][column]. Return the
+ * packing's index or -1. */
+int e2b_conv_pack_panels(
+    const struct e2b_call *call, struct e2b_launch_list *list, int64_t columns, int64_t panels);
+int e2b_conv_pack_bias(
+    const struct e2b_call *call, struct e2b_launch_list *list, int64_t columns, int64_t panels);
+/* Weights of a depthwise convolution as [taps][channels_end]. */
+int e2b_conv_pack_depthwise(const struct e2b_call *call, struct e2b_launch_list *list);
+
+#endif
