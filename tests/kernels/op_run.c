@@ -220,7 +220,7 @@ enum e2b_status e2b_op_run_prepare(struct e2b_op_run *run, const struct e2b_vari
 }
 
 enum e2b_status e2b_op_run_once(struct e2b_op_run *run, struct e2b_error *err) {
-    if (e2b_instance_run(run->instance, 0, NULL, err) != E2B_OK)
+    if (e2b_instance_run(run->instance, 0, NULL, NULL, err) != E2B_OK)
         return err->status;
     return run->setup.device->ops->finish(e2b_instance_queue(run->instance), err);
 }
