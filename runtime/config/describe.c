@@ -62,6 +62,9 @@ static void describe_values(const struct e2b_option *option, char *out, size_t c
         snprintf(out, capacity, "1 to %d numbers, %.12g..%.12g", option->length, option->min,
             option->max);
         break;
+    case E2B_OPTION_SETTINGS:
+        snprintf(out, capacity, "mapping");
+        break;
     default:
         snprintf(out, capacity, "%s", option->kind == E2B_OPTION_PATH ? "path" : "text");
     }
@@ -92,7 +95,7 @@ static void describe_policies(const struct format *format, const char *path, str
         const struct e2b_policy_option *option = (*at)->options;
         if (!option)
             continue;
-        snprintf(heading, sizeof heading, "%s of the policy %s", path, (*at)->name);
+        snprintf(heading, sizeof heading, "%.100s of the policy %.60s", path, (*at)->name);
         format->heading(out, heading, (*at)->help);
         for (; option->name; option++)
             describe_policy_option(format, option, out);
@@ -118,7 +121,7 @@ static void describe(const struct format *format, const struct e2b_option *secti
     if (path[0])
         format->heading(out, path, section->help);
     for (const struct e2b_option *option = section + 1; option->name; option++)
-        if (option->kind != E2B_OPTION_SETTINGS && !option->section)
+        if (!option->section)
             describe_option(format, option, out);
     for (const struct e2b_option *option = section + 1; option->name; option++)
         describe_within(format, option, path, out);

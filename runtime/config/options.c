@@ -30,7 +30,8 @@
 #define NUMBERS(section, field, most, value, low, high, text)                                      \
     {E2B_OPTION_NUMBERS, LIST(section, field), .length = most, .fallback = value, .min = low,      \
         .max = high, .help = text},
-#define SETTINGS(section, field, text) {E2B_OPTION_SETTINGS, FIELD(section, field), .help = text},
+#define SETTINGS(section, field, text)                                                             \
+    {E2B_OPTION_SETTINGS, FIELD(section, field), .fallback = "", .help = text},
 #define MAPPING(outer, field, type) {E2B_OPTION_MAPPING, FIELD(outer, field), .section = type},
 #define SEQUENCE(outer, field, type, most)                                                         \
     {E2B_OPTION_SEQUENCE, LIST(outer, field), .section = type, .length = most},

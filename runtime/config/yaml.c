@@ -202,7 +202,7 @@ enum e2b_status e2b_yaml_parse(const char *text, size_t bytes, const char *name,
     struct e2b_yaml *root = calloc(1, sizeof *root);
     if (!root)
         return e2b_fail_memory(err, name);
-    struct source source = {.name = name, .text = text, .bytes = bytes, .err = err};
+    struct source source = {.name = name, .text = text ? text : "", .bytes = bytes, .err = err};
     if (read_text(&source, root) == E2B_OK)
         *out = root;
     else
