@@ -28,6 +28,10 @@ enum e2b_status e2b_set_output(struct e2b_call *call, int output, enum e2b_dtype
 /* The same type and shape as input 0. */
 enum e2b_status e2b_set_output_like(struct e2b_call *call, struct e2b_error *err);
 
+/* Import of operators without attributes. */
+enum e2b_status e2b_import_nothing(
+    const struct e2b_onnx_node *node, void *params, struct e2b_error *err);
+
 /* Element of a constant as a number. */
 double e2b_constant_number(const struct e2b_constant *constant, int64_t index);
 
