@@ -1,0 +1,232 @@
+#include "tools/e2bird/command.h"
+
+#include "backends/opencl/opencl.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/thread.h"
+#include "runtime/config/config.h"
+#include "runtime/server/server.h"
+#include "tools/e2bird/args.h"
+#include "tools/e2bird/labels.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct serve_args {
+    const char *config, *device;
+    int port;
+};
+
+/* Everything that serving holds, in the order in which it is made. */
+struct serving {
+    struct e2b_config *config;
+    struct e2b_device *device;
+    struct e2b_engine *engine;
+    struct e2b_model **models;
+    struct labels *labels;
+    int (*sizes)[E2B_SCHED_MAX_SIZES];
+    struct e2b_served_entry *entries;
+    struct e2b_server *server;
+};
+
+static void close_all(struct serving *serving) {
+    e2b_server_destroy(serving->server);
+    e2b_engine_destroy(serving->engine);
+    int count = serving->config ? serving->config->models_count : 0;
+    for (int i = 0; i < count; i++) {
+        if (serving->models)
+            e2b_model_destroy(serving->models[i]);
+        if (serving->labels)
+            labels_finish(&serving->labels[i]);
+    }
+    if (serving->device)
+        serving->device->ops->destroy(serving->device);
+    free(serving->models);
+    free(serving->labels);
+    free(serving->sizes);
+    free(serving->entries);
+    e2b_config_destroy(serving->config);
+}
+
+static enum e2b_status open_device(
+    struct serving *serving, const struct serve_args *args, struct e2b_error *err) {
+    const struct e2b_config_device *config = &serving->config->device;
+    const struct e2b_opencl_options options = {
+        .select = args->device ? args->device : config->select,
+        .cache_folder = config->cache_folder,
+        .memory_limit_bytes = config->memory_limit_mb << 20,
+    };
+    if (e2b_opencl_open(&options, &serving->device, err) != E2B_OK)
+        return err->status;
+    e2b_log(E2B_LOG_INFO, "serve", "device: %s", serving->device->identity);
+    return E2B_OK;
+}
+
+static int find_input(const struct e2b_model *model, const char *name) {
+    for (int i = 0; i < e2b_model_input_count(model); i++)
+        if (!strcmp(e2b_model_input(model, i)->name, name))
+            return i;
+    return -1;
+}
+
+static enum e2b_status image_input(const struct e2b_config_model *config,
+    const struct e2b_model *model, struct e2b_image_input *out, struct e2b_error *err) {
+    out->input = -1;
+    if (!config->image.input[0])
+        return E2B_OK;
+    out->input = find_input(model, config->image.input);
+    if (out->input < 0)
+        return e2b_fail(err, E2B_INVALID,
+            "model \"%s\": image.input names \"%s\", which is no input of %s; its first is \"%s\"",
+            config->name, config->image.input, config->path, e2b_model_input(model, 0)->name);
+    for (int c = 0; c < 3; c++) {
+        out->mean[c] = (float)config->image.mean[config->image.mean_count == 3 ? c : 0];
+        out->scale[c] = (float)(1 / config->image.std[config->image.std_count == 3 ? c : 0]);
+    }
+    return E2B_OK;
+}
+
+static void describe(const struct e2b_config_model *config, enum e2b_dtype precision,
+    struct e2b_serve_options *out) {
+    out->name = config->name;
+    out->slot_count = (int)config->slots;
+    out->size_count = config->batch_sizes_count;
+    for (int i = 0; i < config->batch_sizes_count; i++) {
+        out->sizes[i] = (int)config->batch_sizes[i];
+        out->instances[i] = (int)config->instances[i];
+    }
+    out->precision = precision;
+    out->target_ns = (int64_t)(config->target_ms * 1e6);
+    out->percentile = config->percentile;
+    out->weight = config->weight;
+}
+
+static enum e2b_status load_model(struct serving *serving, int index, struct e2b_error *err) {
+    const struct e2b_config_model *config = &serving->config->models[index];
+    struct e2b_serve_options options = {0};
+    struct e2b_served_entry *entry = &serving->entries[index];
+    int64_t start_ns = e2b_clock_ns();
+    describe(config, config->precision == E2B_PRECISION_FP16 ? E2B_F16 : E2B_F32, &options);
+    if (e2b_model_load(config->path, &serving->models[index], err) != E2B_OK
+        || image_input(config, serving->models[index], &options.image, err) != E2B_OK
+        || labels_read(config->labels, &serving->labels[index], err) != E2B_OK
+        || e2b_engine_add(serving->engine, serving->models[index], &options, &entry->served, err)
+            != E2B_OK)
+        return err->status;
+    entry->labels = (struct e2b_labels){serving->labels[index].names, serving->labels[index].count};
+    entry->image_input = options.image.input;
+    entry->resize_px = (int)config->image.resize_px;
+    memcpy(serving->sizes[index], options.sizes, sizeof options.sizes);
+    entry->sizes = serving->sizes[index];
+    entry->size_count = options.size_count;
+    e2b_log(E2B_LOG_INFO, "serve", "model %s: ready in %.1f s, %.1f MB on the device", config->name,
+        (double)(e2b_clock_ns() - start_ns) / 1e9,
+        (double)e2b_served_device_bytes(entry->served) / 1e6);
+    return E2B_OK;
+}
+
+static enum e2b_status load_models(struct serving *serving, struct e2b_error *err) {
+    const struct e2b_config_scheduler *scheduler = &serving->config->scheduler;
+    size_t count = (size_t)serving->config->models_count;
+    serving->models = calloc(count, sizeof *serving->models);
+    serving->labels = calloc(count, sizeof *serving->labels);
+    serving->sizes = calloc(count, sizeof *serving->sizes);
+    serving->entries = calloc(count, sizeof *serving->entries);
+    if (!serving->models || !serving->labels || !serving->sizes || !serving->entries)
+        return e2b_fail_memory(err, "the models");
+    const struct e2b_engine_options options = {
+        .policy = scheduler->policy, .policy_values = scheduler->options.values};
+    if (e2b_engine_create(serving->device, &options, &serving->engine, err) != E2B_OK)
+        return err->status;
+    for (int i = 0; i < serving->config->models_count; i++)
+        if (load_model(serving, i, err) != E2B_OK)
+            return err->status;
+    return e2b_engine_start(serving->engine, err);
+}
+
+static enum e2b_status start_server(
+    struct serving *serving, const struct serve_args *args, struct e2b_error *err) {
+    const struct e2b_config_server *config = &serving->config->server;
+    const struct e2b_server_options options = {
+        .address = config->address,
+        .port = args->port >= 0 ? args->port : (int)config->port,
+        .threads = config->threads > 0 ? (int)config->threads : e2b_topology_get()->cores,
+        .max_body_bytes = (size_t)config->max_body_mb << 20,
+        .request_timeout_ns = config->request_timeout_ms * 1000000,
+    };
+    if (e2b_server_create(
+            &options, serving->entries, serving->config->models_count, &serving->server, err)
+            != E2B_OK
+        || e2b_server_start(serving->server, err) != E2B_OK)
+        return err->status;
+    e2b_server_set_ready(serving->server, true);
+    e2b_log(E2B_LOG_INFO, "serve", "ready on http://%s:%d", config->address,
+        e2b_server_port(serving->server));
+    return E2B_OK;
+}
+
+/* A second signal ends the process at once. */
+static void *quit_on_signal(void *context) {
+    int signal_number;
+    sigwait(context, &signal_number);
+    e2b_log(E2B_LOG_WARN, "serve", "second signal: stopping at once");
+    _exit(1);
+}
+
+static void wait_and_drain(struct serving *serving, sigset_t *signals) {
+    int signal_number;
+    sigwait(signals, &signal_number);
+    pthread_t impatient;
+    if (pthread_create(&impatient, NULL, quit_on_signal, signals) == 0)
+        pthread_detach(impatient);
+    int64_t patience_ns = serving->config->server.drain_seconds * 1000000000;
+    e2b_log(E2B_LOG_INFO, "serve", "signal %d: draining, at most %lld s", signal_number,
+        (long long)serving->config->server.drain_seconds);
+    bool complete = e2b_server_drain(serving->server, e2b_clock_ns() + patience_ns);
+    e2b_engine_drain(serving->engine, 0);
+    e2b_log(E2B_LOG_INFO, "serve", "%s",
+        complete ? "all requests are answered" : "requests that took too long were cancelled");
+}
+
+static int serve(int argc, char **argv) {
+    struct serve_args given = {.port = -1};
+    const struct arg args[] = {{"CONFIG.yaml", NULL, "the deployment: models, device, server",
+                                   ARG_TEXT, &given.config, 0, 0},
+        {"--port", "N", "instead of the configuration's; 0 takes a free one", ARG_INT, &given.port,
+            0, 65535},
+        {"--device", "SELECT", "instead of the configuration's: auto, gpu, cpu, an index, a name",
+            ARG_TEXT, &given.device, 0, 0},
+        {0}};
+    const struct arg_table table = {"serve",
+        "Loads the models of a configuration and answers the Open Inference Protocol over HTTP.\n"
+        "Ready when the log says so and GET /v2/health/ready answers 200. SIGTERM or Ctrl-C "
+        "drains:\n"
+        "requests in flight are answered, new ones refused. e2bird check --help lists all options.",
+        "  e2bird serve configs/demo.yaml\n"
+        "  curl localhost:8000/v2/models/efficientnet_lite0\n",
+        args};
+    int exit_code;
+    if (!args_ready(&table, argc, argv, &exit_code))
+        return exit_code;
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    struct e2b_error err = {0};
+    struct serving serving = {0};
+    if (e2b_config_load(given.config, &serving.config, &err) == E2B_OK) {
+        e2b_log_set_level((enum e2b_log_level)serving.config->server.log_level);
+        if (open_device(&serving, &given, &err) == E2B_OK
+            && load_models(&serving, &err) == E2B_OK) {
+            pthread_sigmask(SIG_BLOCK, &signals, NULL);
+            if (start_server(&serving, &given, &err) == E2B_OK)
+                wait_and_drain(&serving, &signals);
+        }
+    }
+    close_all(&serving);
+    return err.status == E2B_OK ? 0 : command_failed(&err);
+}
+
+const struct command command_serve = {"serve", "serve models over HTTP", serve};
