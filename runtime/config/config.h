@@ -8,8 +8,7 @@
  *   struct e2b_config_model      name path precision slots batch_sizes[] batch_sizes_count
  *                                instances[] (as many as batch_sizes) target_ms percentile weight
  *                                labels image
- *   struct e2b_config_image      input ("": the model takes no pictures) mean[3] std[3] resize
- *   struct e2b_config_resize     width height mode crop_fraction
+ *   struct e2b_config_image      input ("": the model takes no pictures) mean[3] std[3] resize_px
  *   struct e2b_config            server device scheduler models[] models_count
  *
  * Text is never NULL; "" means not given. Paths are ready to open. Integers are int64_t, numbers
@@ -26,7 +25,6 @@
 
 /* Indices of the choices in options.def, in its order. */
 enum e2b_config_precision { E2B_PRECISION_FP32, E2B_PRECISION_FP16 };
-enum e2b_config_resize_mode { E2B_RESIZE_CROP, E2B_RESIZE_STRETCH };
 
 /* Options of the scheduling policy: one value for each of its options, in its order. */
 struct e2b_config_settings {

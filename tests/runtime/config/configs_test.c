@@ -27,7 +27,7 @@ static void demo_serves_pictures_with_labels(void **state) {
     assert_string_equal(model->path, "configs/../models/efficientnet_lite0.onnx");
     assert_string_equal(model->labels, "configs/../models/imagenet_labels.txt");
     assert_true(model->image.mean[1] == 127 && model->image.std[1] == 128);
-    assert_int_equal(model->image.resize.mode, E2B_RESIZE_CROP);
+    assert_int_equal(model->image.resize_px, 256);
     e2b_config_destroy(config);
 }
 

@@ -23,7 +23,7 @@ static void help_tells_every_option(void **state) {
     e2b_config_help(&text);
     assert_non_null(text.data);
     check_mentions(e2b_options, text.data);
-    assert_non_null(strstr(text.data, "models[].image.resize: "));
+    assert_non_null(strstr(text.data, "models[].image: "));
     assert_non_null(strstr(text.data, "  port (0..65535; 8000)\n"));
     assert_non_null(strstr(text.data, "  log_level (error, warn, info, debug; info)\n"));
     e2b_text_finish(&text);

@@ -28,7 +28,6 @@ static void choices_agree_with_enums(void **state) {
     (void)state;
     const struct e2b_option *server = find(e2b_options, "server")->section;
     const struct e2b_option *model = find(e2b_options, "models")->section;
-    const struct e2b_option *resize = find(find(model, "image")->section, "resize")->section;
     const char *levels = find(server, "log_level")->choices;
     assert_int_equal(e2b_option_choice(levels, "error"), E2B_LOG_ERROR);
     assert_int_equal(e2b_option_choice(levels, "warn"), E2B_LOG_WARN);
@@ -37,9 +36,6 @@ static void choices_agree_with_enums(void **state) {
     const char *precisions = find(model, "precision")->choices;
     assert_int_equal(e2b_option_choice(precisions, "fp32"), E2B_PRECISION_FP32);
     assert_int_equal(e2b_option_choice(precisions, "fp16"), E2B_PRECISION_FP16);
-    const char *modes = find(resize, "mode")->choices;
-    assert_int_equal(e2b_option_choice(modes, "crop"), E2B_RESIZE_CROP);
-    assert_int_equal(e2b_option_choice(modes, "stretch"), E2B_RESIZE_STRETCH);
 }
 
 static void check_section(const struct e2b_option *section) {

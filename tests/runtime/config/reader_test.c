@@ -140,7 +140,7 @@ static void values_reach_their_fields(void **state) {
                    "- {name: a, path: a.onnx, batch_sizes: [1, 3], weight: 2.5}\n"
                    "- name: b\n"
                    "  path: /models/b.onnx\n"
-                   "  image: {input: x, mean: [1, 2, 3], resize: {width: 32, mode: stretch}}\n",
+                   "  image: {input: x, mean: [1, 2, 3], resize_px: 32}\n",
                   &config, &err),
         err);
     assert_string_equal(config.server.address, "::1");
@@ -155,8 +155,7 @@ static void values_reach_their_fields(void **state) {
     assert_string_equal(config.models[1].path, "/models/b.onnx");
     assert_string_equal(config.models[1].image.input, "x");
     assert_true(config.models[1].image.mean[2] == 3);
-    assert_int_equal(config.models[1].image.resize.width, 32);
-    assert_int_equal(config.models[1].image.resize.mode, E2B_RESIZE_STRETCH);
+    assert_int_equal(config.models[1].image.resize_px, 32);
     e2b_reader_release(e2b_options, &config);
 }
 
