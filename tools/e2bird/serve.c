@@ -8,7 +8,7 @@
 #include "tools/e2bird/args.h"
 #include "tools/e2bird/labels.h"
 
-#include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -167,24 +167,33 @@ static enum e2b_status start_server(
     return E2B_OK;
 }
 
-/* A second signal ends the process at once. */
-static void *quit_on_signal(void *context) {
-    int signal_number;
-    sigwait(context, &signal_number);
-    e2b_log(E2B_LOG_WARN, "serve", "second signal: stopping at once");
-    _exit(1);
+static sem_t stop_asked;
+
+/* Any thread may be the one that the signal interrupts. A second signal ends the process at once.
+ */
+static void on_signal(int signal_number) {
+    static volatile sig_atomic_t seen;
+    (void)signal_number;
+    if (seen)
+        _exit(1);
+    seen = 1;
+    sem_post(&stop_asked);
 }
 
-static void wait_and_drain(struct serving *serving, sigset_t *signals) {
-    int signal_number;
-    sigwait(signals, &signal_number);
-    pthread_t impatient;
-    if (pthread_create(&impatient, NULL, quit_on_signal, signals) == 0)
-        pthread_detach(impatient);
-    int64_t patience_ns = serving->config->server.drain_seconds * 1000000000;
-    e2b_log(E2B_LOG_INFO, "serve", "signal %d: draining, at most %lld s", signal_number,
-        (long long)serving->config->server.drain_seconds);
-    bool complete = e2b_server_drain(serving->server, e2b_clock_ns() + patience_ns);
+/* Until here a signal just ends the process: nothing would be lost. */
+static void take_signals(void) {
+    const struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    sem_init(&stop_asked, 0, 0);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+}
+
+static void wait_and_drain(struct serving *serving) {
+    while (sem_wait(&stop_asked))
+        continue;
+    long long patience_s = (long long)serving->config->server.drain_seconds;
+    e2b_log(E2B_LOG_INFO, "serve", "asked to stop: draining, at most %lld s", patience_s);
+    bool complete = e2b_server_drain(serving->server, e2b_clock_ns() + patience_s * 1000000000);
     e2b_engine_drain(serving->engine, 0);
     e2b_log(E2B_LOG_INFO, "serve", "%s",
         complete ? "all requests are answered" : "requests that took too long were cancelled");
@@ -210,19 +219,15 @@ static int serve(int argc, char **argv) {
     int exit_code;
     if (!args_ready(&table, argc, argv, &exit_code))
         return exit_code;
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
     struct e2b_error err = {0};
     struct serving serving = {0};
     if (e2b_config_load(given.config, &serving.config, &err) == E2B_OK) {
         e2b_log_set_level((enum e2b_log_level)serving.config->server.log_level);
         if (open_device(&serving, &given, &err) == E2B_OK
             && load_models(&serving, &err) == E2B_OK) {
-            pthread_sigmask(SIG_BLOCK, &signals, NULL);
+            take_signals();
             if (start_server(&serving, &given, &err) == E2B_OK)
-                wait_and_drain(&serving, &signals);
+                wait_and_drain(&serving);
         }
     }
     close_all(&serving);
