@@ -16,8 +16,8 @@ struct encoder {
     struct e2b_error *err;
 };
 
-enum e2b_status e2b_answer_check(const struct e2b_signature *signature,
-    const struct e2b_infer *infer, struct e2b_error *err) {
+enum e2b_status e2b_answer_check(
+    const struct e2b_signature *signature, const struct e2b_infer *infer, struct e2b_error *err) {
     for (int i = 0; i < infer->output_count; i++) {
         const struct e2b_io *io = &signature->outputs[infer->outputs[i].index];
         if (infer->outputs[i].classes == 0)

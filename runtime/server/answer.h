@@ -1,4 +1,5 @@
-/* The answer to an inference request: a JSON head, then the outputs that were asked for in binary. */
+/* The answer to an inference request: a JSON head, then the outputs that were asked for in binary.
+ */
 #ifndef E2B_SERVER_ANSWER_H
 #define E2B_SERVER_ANSWER_H
 
@@ -23,8 +24,8 @@ enum e2b_status e2b_answer_encode(const struct e2b_signature *signature,
     struct e2b_error *err);
 
 /* Whether the classes that infer asks for can be given: to be told before the work is done. */
-enum e2b_status e2b_answer_check(const struct e2b_signature *signature,
-    const struct e2b_infer *infer, struct e2b_error *err);
+enum e2b_status e2b_answer_check(
+    const struct e2b_signature *signature, const struct e2b_infer *infer, struct e2b_error *err);
 
 /* {"error": "..."} */
 void e2b_answer_error(struct e2b_text *out, const char *message);

@@ -57,7 +57,8 @@ static enum e2b_status take_json_inputs(struct e2b_body *body, struct e2b_error 
 static enum e2b_status check_lengths(const struct e2b_body *body, struct e2b_error *err) {
     if (body->infer.binary_bytes > 0 && body->head_bytes == E2B_BODY_ALL_HEAD)
         return e2b_fail(err, E2B_INVALID,
-            "binary inputs need the header Inference-Header-Content-Length, the length of the JSON");
+            "binary inputs need the header Inference-Header-Content-Length, the length of the "
+            "JSON");
     if (body->head_bytes == E2B_BODY_ALL_HEAD || body->total_bytes == E2B_BODY_UNKNOWN)
         return E2B_OK;
     size_t expected = body->head_bytes + body->infer.binary_bytes;
@@ -79,10 +80,9 @@ static bool next_sample(struct e2b_body *body) {
         body->input++;
     if (body->input == body->infer.input_count)
         return false;
-    body->memory = body->sink.input(
-        body->sink.context, body->sample, body->infer.inputs[body->input].index);
-    body->left_in_sample
-        = e2b_signature_sample_bytes(body->signature, input_io(body, body->input));
+    body->memory =
+        body->sink.input(body->sink.context, body->sample, body->infer.inputs[body->input].index);
+    body->left_in_sample = e2b_signature_sample_bytes(body->signature, input_io(body, body->input));
     return true;
 }
 
@@ -90,7 +90,7 @@ static enum e2b_status begin(struct e2b_body *body, struct e2b_error *err) {
     enum e2b_status status = body->head_bytes == 0
         ? e2b_infer_raw(body->signature, &body->infer, err)
         : e2b_infer_parse(body->signature, body->head.data ? body->head.data : "", body->head.len,
-              &body->infer, err);
+            &body->infer, err);
     if (status != E2B_OK || check_lengths(body, err) != E2B_OK
         || body->sink.open(body->sink.context, body->infer.samples, err) != E2B_OK)
         return err->status;

@@ -24,8 +24,8 @@ struct e2b_body {
     struct e2b_text head;
     bool begun; /* infer is set and the sink is open */
     struct e2b_infer infer;
-    int input, sample;      /* being written: input counts in the request's order */
-    unsigned char *memory;  /* of that sample, NULL before its first byte */
+    int input, sample;     /* being written: input counts in the request's order */
+    unsigned char *memory; /* of that sample, NULL before its first byte */
     size_t left_in_sample;
 };
 

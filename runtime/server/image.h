@@ -1,9 +1,9 @@
 /* JPEG and PNG to the uint8 height x width x 3 RGB that an image model takes.
  *
- * Decoding: JPEG at the smallest of the scales 1, 1/2, 1/4, 1/8 whose sides are still at least twice
- * what is needed (chroma upsampling and DCT as libjpeg-turbo does by default; EXIF orientation is
- * not applied); PNG of any colour type, 16-bit reduced to 8, transparency dropped.
- * Resizing: see e2b_image_fit. */
+ * Decoding: JPEG at the smallest of the scales 1, 1/2, 1/4, 1/8 whose sides are still at least
+ * twice what is needed (chroma upsampling and DCT as libjpeg-turbo does by default; EXIF
+ * orientation is not applied); PNG of any colour type, 16-bit reduced to 8, transparency dropped.
+ * Resizing is runtime/server/resize.h. */
 #ifndef E2B_SERVER_IMAGE_H
 #define E2B_SERVER_IMAGE_H
 
@@ -30,15 +30,5 @@ struct e2b_image {
 enum e2b_status e2b_image_decode(const void *bytes, size_t count, const struct e2b_image_rule *rule,
     struct e2b_image *out, struct e2b_error *err);
 void e2b_image_finish(struct e2b_image *image); /* zeroed is fine */
-
-/* Resize and crop into rule->height * rule->width * 3 bytes.
- * resize_px > 0: both sides are scaled by resize_px / short side (the long one rounded down), then
- * the middle width x height is cut out, its corner at (side - wanted) / 2 rounded half to even;
- * resize_px is at least width and height. resize_px 0: each side is scaled to its own size.
- * Filter: triangle of radius max(1, scale) source pixels around ((x + 0.5) * scale - 0.5), weights
- * normalised at the edges, rows first, rounded to uint8 after each direction: bilinear with
- * antialiasing, as the field's preprocessing does. */
-enum e2b_status e2b_image_fit(const struct e2b_image *image, const struct e2b_image_rule *rule,
-    unsigned char *out, struct e2b_error *err);
 
 #endif

@@ -56,8 +56,7 @@ static enum e2b_status get_parameters(
     const json_t *object, const char *whose, const json_t **out, struct e2b_error *err) {
     *out = json_object_get(object, "parameters");
     if (*out && !json_is_object(*out))
-        return e2b_fail(
-            err, E2B_INVALID, "\"parameters\" of %.100s must be a JSON object", whose);
+        return e2b_fail(err, E2B_INVALID, "\"parameters\" of %.100s must be a JSON object", whose);
     return E2B_OK;
 }
 
@@ -185,12 +184,10 @@ static enum e2b_status read_input(const struct e2b_signature *signature, const j
     const char *name = json_string_value(json_object_get(object, "name"));
     const char *datatype = json_string_value(json_object_get(object, "datatype"));
     if (!name || !datatype)
-        return e2b_fail(
-            err, E2B_INVALID, "each input needs the strings \"name\" and \"datatype\"");
+        return e2b_fail(err, E2B_INVALID, "each input needs the strings \"name\" and \"datatype\"");
     int index = find_io(signature->inputs, signature->input_count, name);
     if (index < 0)
-        return not_an_io(
-            "input", signature->inputs, signature->input_count, name, signature, err);
+        return not_an_io("input", signature->inputs, signature->input_count, name, signature, err);
     const struct e2b_io *io = &signature->inputs[index];
     for (int i = 0; i < infer->input_count; i++)
         if (infer->inputs[i].index == index)
@@ -250,8 +247,7 @@ static enum e2b_status read_output(const struct e2b_signature *signature, const 
         || get_bool(parameters, "binary_data", &binary, err) != E2B_OK
         || get_int(parameters, "classification", 0, E2B_MAX_CLASSES, &classes, err) != E2B_OK)
         return err->status;
-    infer->outputs[infer->output_count++]
-        = (struct e2b_infer_output){index, binary, (int)classes};
+    infer->outputs[infer->output_count++] = (struct e2b_infer_output){index, binary, (int)classes};
     return E2B_OK;
 }
 

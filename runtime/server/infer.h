@@ -16,7 +16,8 @@ struct e2b_signature {
     const char *name, *version;
     int input_count, output_count;
     const struct e2b_io *inputs, *outputs;
-    int max_batch; /* most samples of a request; 0: dimension 0 is no batch, a request is one sample */
+    int max_batch; /* most samples of a request; 0: dimension 0 is no batch, a request is one sample
+                    */
 };
 
 /* Elements of one sample, and its bytes. */
@@ -24,7 +25,7 @@ int64_t e2b_signature_sample_count(const struct e2b_signature *signature, const 
 size_t e2b_signature_sample_bytes(const struct e2b_signature *signature, const struct e2b_io *io);
 
 struct e2b_infer_input {
-    int index;          /* in the signature */
+    int index;                 /* in the signature */
     const struct json_t *data; /* NULL: binary, after the head. Owned by the request's root */
 };
 
@@ -35,8 +36,8 @@ struct e2b_infer_output {
 };
 
 struct e2b_infer {
-    struct json_t *root;   /* NULL for requests without a JSON head */
-    const char *id; /* "" if none */
+    struct json_t *root; /* NULL for requests without a JSON head */
+    const char *id;      /* "" if none */
     int samples;
     int input_count, output_count;
     struct e2b_infer_input inputs[E2B_MAX_INPUTS]; /* in the order of the request */

@@ -59,8 +59,7 @@ static enum e2b_status read_element(struct reader *reader, const json_t *value) 
             (long long)(sink->sample_count * sink->samples));
     int64_t offset = reader->position % sink->sample_count;
     if (offset == 0)
-        reader->memory
-            = sink->memory(sink->context, (int)(reader->position / sink->sample_count));
+        reader->memory = sink->memory(sink->context, (int)(reader->position / sink->sample_count));
     void *to = reader->memory + (size_t)offset * e2b_dtype_bytes(sink->dtype);
     enum e2b_status status = e2b_dtype_is_float(sink->dtype) ? read_float(reader, value, to)
                                                              : read_integer(reader, value, to);
@@ -72,8 +71,8 @@ static enum e2b_status read_nested(struct reader *reader, const json_t *data) {
     size_t i;
     const json_t *value;
     json_array_foreach(data, i, value) {
-        enum e2b_status status
-            = json_is_array(value) ? read_nested(reader, value) : read_element(reader, value);
+        enum e2b_status status =
+            json_is_array(value) ? read_nested(reader, value) : read_element(reader, value);
         if (status != E2B_OK)
             return status;
     }
@@ -84,7 +83,8 @@ enum e2b_status e2b_json_read(
     const json_t *data, const struct e2b_json_sink *sink, struct e2b_error *err) {
     struct reader reader = {.sink = sink, .err = err};
     if (!json_is_array(data))
-        return e2b_fail(err, E2B_INVALID, "input \"%.100s\": \"data\" must be an array", sink->name);
+        return e2b_fail(
+            err, E2B_INVALID, "input \"%.100s\": \"data\" must be an array", sink->name);
     if (read_nested(&reader, data) != E2B_OK)
         return err->status;
     if (reader.position != sink->sample_count * sink->samples)
@@ -98,8 +98,7 @@ static void write_double(struct e2b_text *out, enum e2b_dtype dtype, double numb
     if (!isfinite(number))
         e2b_text_add(out, "null");
     else
-        e2b_text_add(
-            out, "%.*g", dtype == E2B_F64 ? 17 : dtype == E2B_F32 ? 9 : 5, number);
+        e2b_text_add(out, "%.*g", dtype == E2B_F64 ? 17 : dtype == E2B_F32 ? 9 : 5, number);
 }
 
 static void write_element(struct e2b_text *out, enum e2b_dtype dtype, const unsigned char *at) {
@@ -122,8 +121,7 @@ static void write_element(struct e2b_text *out, enum e2b_dtype dtype, const unsi
     }
 }
 
-void e2b_json_write(
-    struct e2b_text *out, enum e2b_dtype dtype, const void *memory, int64_t count) {
+void e2b_json_write(struct e2b_text *out, enum e2b_dtype dtype, const void *memory, int64_t count) {
     const unsigned char *at = memory;
     for (int64_t i = 0; i < count; i++, at += e2b_dtype_bytes(dtype)) {
         if (i > 0)

@@ -26,8 +26,7 @@ enum e2b_status e2b_json_read(
 
 /* Append count elements as "1,2,3". Floats round-trip; NaN and infinities, which JSON lacks, are
  * null. */
-void e2b_json_write(
-    struct e2b_text *out, enum e2b_dtype dtype, const void *memory, int64_t count);
+void e2b_json_write(struct e2b_text *out, enum e2b_dtype dtype, const void *memory, int64_t count);
 
 /* Append a quoted string; bytes that are not UTF-8 become "?". */
 void e2b_json_write_string(struct e2b_text *out, const char *string);

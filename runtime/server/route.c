@@ -38,9 +38,8 @@ static bool take(char *out, size_t capacity, const char *segment, size_t length)
     return true;
 }
 
-static bool matches_segment(
-    const char *pattern, size_t pattern_length, const char *url, size_t length,
-    struct e2b_route *out) {
+static bool matches_segment(const char *pattern, size_t pattern_length, const char *url,
+    size_t length, struct e2b_route *out) {
     if (pattern_length == 3 && memcmp(pattern, "{m}", 3) == 0)
         return take(out->model, sizeof out->model, url, length);
     if (pattern_length == 3 && memcmp(pattern, "{v}", 3) == 0)
