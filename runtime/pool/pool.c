@@ -1,6 +1,6 @@
 #include "runtime/pool/pool.h"
 
-#include "runtime/pool/slot_set.h"
+#include "runtime/base/bitset.h"
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -20,8 +20,8 @@ struct e2b_pool {
     struct array *inputs, *outputs;
     struct e2b_slot *slots;
     pthread_mutex_t lock;
-    struct e2b_slot_set unused; /* under lock */
-    int cursor;                 /* where the ring goes on; under lock */
+    struct e2b_bitset unused; /* under lock */
+    int cursor;               /* where the ring goes on; under lock */
 };
 
 #define BIT(state) (1u << E2B_SLOT_##state)
@@ -30,12 +30,12 @@ static const struct {
     const char *name;
     unsigned next; /* states that may follow */
 } states[E2B_SLOT_STATE_COUNT] = {
-    [E2B_SLOT_FREE] = {"FREE", BIT(FILLING)},
-    [E2B_SLOT_FILLING] = {"FILLING", BIT(COPYING) | BIT(DONE) | BIT(FREE)},
-    [E2B_SLOT_COPYING] = {"COPYING", BIT(READY) | BIT(DONE)},
-    [E2B_SLOT_READY] = {"READY", BIT(RUNNING) | BIT(DONE) | BIT(FREE)},
-    [E2B_SLOT_RUNNING] = {"RUNNING", BIT(DRAINING) | BIT(DONE)},
-    [E2B_SLOT_DRAINING] = {"DRAINING", BIT(DONE)},
+    [E2B_SLOT_FREE] = {"FREE", 0}, /* e2b_pool_reserve takes it */
+    [E2B_SLOT_FILLING] = {"FILLING", BIT(COPYING) | BIT(FREE)},
+    [E2B_SLOT_COPYING] = {"COPYING", BIT(READY) | BIT(FREE)},
+    [E2B_SLOT_READY] = {"READY", BIT(RUNNING) | BIT(FREE)},
+    [E2B_SLOT_RUNNING] = {"RUNNING", BIT(DRAINING) | BIT(FREE)},
+    [E2B_SLOT_DRAINING] = {"DRAINING", BIT(DONE) | BIT(FREE)},
     [E2B_SLOT_DONE] = {"DONE", BIT(FREE)},
 };
 
@@ -99,10 +99,10 @@ static enum e2b_status build(
     pool->outputs = calloc((size_t)spec->output_count, sizeof *pool->outputs);
     pool->slots = calloc((size_t)spec->slot_count, sizeof *pool->slots);
     if (!pool->inputs || !pool->outputs || !pool->slots
-        || !e2b_slot_set_init(&pool->unused, spec->slot_count))
+        || !e2b_bitset_init(&pool->unused, spec->slot_count))
         return e2b_fail_memory(err, "a slot pool");
     for (int i = 0; i < spec->slot_count; i++)
-        e2b_slot_set_add(&pool->unused, i);
+        e2b_bitset_add(&pool->unused, i);
     for (int i = 0; i < spec->input_count; i++)
         if (array_init(pool, &pool->inputs[i], spec->input_bytes[i], spec->align_bytes, err)
             != E2B_OK)
@@ -140,7 +140,7 @@ void e2b_pool_destroy(struct e2b_pool *pool) {
     assert(pool->unused.count == pool->unused.capacity);
     arrays_finish(pool->device, pool->inputs, pool->input_count);
     arrays_finish(pool->device, pool->outputs, pool->output_count);
-    e2b_slot_set_finish(&pool->unused);
+    e2b_bitset_finish(&pool->unused);
     pthread_mutex_destroy(&pool->lock);
     free(pool->slots);
     free(pool);
@@ -149,12 +149,12 @@ void e2b_pool_destroy(struct e2b_pool *pool) {
 /* Where to look for the next of `count` slots: neighbours from the cursor on, else from the start,
  * else the next free one. */
 static int find_free(const struct e2b_pool *pool, int count) {
-    int slot = e2b_slot_set_next_run(&pool->unused, pool->cursor, count);
+    int slot = e2b_bitset_next_run(&pool->unused, pool->cursor, count);
     if (slot == pool->slot_count)
-        slot = e2b_slot_set_next_run(&pool->unused, 0, count);
+        slot = e2b_bitset_next_run(&pool->unused, 0, count);
     if (slot == pool->slot_count)
-        slot = e2b_slot_set_next(&pool->unused, pool->cursor);
-    return slot < pool->slot_count ? slot : e2b_slot_set_next(&pool->unused, 0);
+        slot = e2b_bitset_next(&pool->unused, pool->cursor);
+    return slot < pool->slot_count ? slot : e2b_bitset_next(&pool->unused, 0);
 }
 
 static void enter(struct e2b_slot *slot, enum e2b_slot_state to, int64_t now_ns) {
@@ -165,11 +165,11 @@ static void enter(struct e2b_slot *slot, enum e2b_slot_state to, int64_t now_ns)
 static void take_slots(struct e2b_pool *pool, int count, int64_t now_ns, void *owner, int *slots) {
     int slot = find_free(pool, count);
     for (int i = 0; i < count; i++) {
-        if (slot >= pool->slot_count || !e2b_slot_set_has(&pool->unused, slot)) {
+        if (slot >= pool->slot_count || !e2b_bitset_has(&pool->unused, slot)) {
             pool->cursor = slot % pool->slot_count;
             slot = find_free(pool, 1);
         }
-        e2b_slot_set_remove(&pool->unused, slot);
+        e2b_bitset_remove(&pool->unused, slot);
         enter(&pool->slots[slot], E2B_SLOT_FILLING, now_ns);
         pool->slots[slot].owner = owner;
         slots[i] = slot++;
@@ -195,14 +195,13 @@ enum e2b_status e2b_pool_reserve(struct e2b_pool *pool, int count, int64_t now_n
 void e2b_pool_move(struct e2b_pool *pool, int slot, enum e2b_slot_state to, int64_t now_ns) {
     assert(slot >= 0 && slot < pool->slot_count);
     struct e2b_slot *record = &pool->slots[slot];
-    assert(record->state != E2B_SLOT_FREE); /* only reserve takes a free slot */
     assert(states[record->state].next & (1u << to));
     enter(record, to, now_ns);
     if (to != E2B_SLOT_FREE)
         return;
     record->owner = NULL;
     pthread_mutex_lock(&pool->lock);
-    e2b_slot_set_add(&pool->unused, slot);
+    e2b_bitset_add(&pool->unused, slot);
     pthread_mutex_unlock(&pool->lock);
 }
 

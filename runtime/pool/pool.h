@@ -3,11 +3,9 @@
  * host memory, so that any run of neighbouring slots is a batch without a copy.
  *
  * A slot moves FREE -> FILLING -> COPYING -> READY -> RUNNING -> DRAINING -> DONE -> FREE, or back to
- * FREE from any state in which the device does not use it (FILLING, READY, DONE). A slot whose work
- * was withdrawn or failed goes to DONE from any state, once the device has let go of it.
- * e2b_pool_move is the only place that changes a state; it stamps the time. Reserve and release may
- * be called by any thread; the other moves belong to whoever owns the slot in that state (see
- * ARCHITECTURE.md, threads). */
+ * FREE from any state in which the device does not use it. e2b_pool_move is the only place that
+ * changes a state; it stamps the time. Reserve and release may be called by any thread; the other
+ * moves belong to whoever owns the slot in that state (see ARCHITECTURE.md, threads). */
 #ifndef E2B_POOL_POOL_H
 #define E2B_POOL_POOL_H
 
