@@ -1,5 +1,8 @@
 #include "runtime/server/image.h"
 
+#include "runtime/server/resize.h"
+
+#include <math.h>
 #include <png.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -111,4 +114,17 @@ enum e2b_status e2b_image_decode(const void *bytes, size_t count, const struct e
     if (err->status != E2B_OK)
         e2b_image_finish(out);
     return err->status;
+}
+
+enum e2b_status e2b_image_fit(const struct e2b_image *image, const struct e2b_image_rule *rule,
+    unsigned char *out, struct e2b_error *err) {
+    struct e2b_resize to = {rule->width, rule->height, 0, 0, rule->width, rule->height};
+    if (rule->resize_px > 0) {
+        int shorter = image->width < image->height ? image->width : image->height;
+        to.width = (int)((int64_t)image->width * rule->resize_px / shorter);
+        to.height = (int)((int64_t)image->height * rule->resize_px / shorter);
+        to.left = (int)lrint((to.width - rule->width) / 2.0);
+        to.top = (int)lrint((to.height - rule->height) / 2.0);
+    }
+    return e2b_resize(image, &to, out, err);
 }

@@ -3,7 +3,7 @@
  * Decoding: JPEG at the smallest of the scales 1, 1/2, 1/4, 1/8 whose sides are still at least
  * twice what is needed (chroma upsampling and DCT as libjpeg-turbo does by default; EXIF
  * orientation is not applied); PNG of any colour type, 16-bit reduced to 8, transparency dropped.
- * Resizing is runtime/server/resize.h. */
+ * The filter of resizing is in runtime/server/resize.h. */
 #ifndef E2B_SERVER_IMAGE_H
 #define E2B_SERVER_IMAGE_H
 
@@ -30,5 +30,12 @@ struct e2b_image {
 enum e2b_status e2b_image_decode(const void *bytes, size_t count, const struct e2b_image_rule *rule,
     struct e2b_image *out, struct e2b_error *err);
 void e2b_image_finish(struct e2b_image *image); /* zeroed is fine */
+
+/* Resize and crop into rule->height * rule->width * 3 bytes.
+ * resize_px > 0: both sides are scaled by resize_px / short side (the long one rounded down), then
+ * the middle width x height is cut out, its corner at (side - wanted) / 2 rounded half to even;
+ * resize_px is at least width and height. resize_px 0: each side is scaled to its own size. */
+enum e2b_status e2b_image_fit(const struct e2b_image *image, const struct e2b_image_rule *rule,
+    unsigned char *out, struct e2b_error *err);
 
 #endif

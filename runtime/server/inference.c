@@ -1,7 +1,6 @@
 #include "runtime/server/inference.h"
 
 #include "runtime/base/clock.h"
-#include "runtime/server/resize.h"
 
 #include <string.h>
 

@@ -94,19 +94,11 @@ static enum e2b_status resample(const struct e2b_image *image, const struct axis
     return E2B_OK;
 }
 
-enum e2b_status e2b_image_fit(const struct e2b_image *image, const struct e2b_image_rule *rule,
+enum e2b_status e2b_resize(const struct e2b_image *image, const struct e2b_resize *to,
     unsigned char *out, struct e2b_error *err) {
-    int width = rule->width, height = rule->height, left = 0, top = 0;
-    if (rule->resize_px > 0) {
-        int shorter = image->width < image->height ? image->width : image->height;
-        width = (int)((int64_t)image->width * rule->resize_px / shorter);
-        height = (int)((int64_t)image->height * rule->resize_px / shorter);
-        left = (int)lrint((width - rule->width) / 2.0);
-        top = (int)lrint((height - rule->height) / 2.0);
-    }
     struct axis across = {0}, down = {0};
-    if (init_axis(&across, image->width, width, left, rule->width, err) == E2B_OK
-        && init_axis(&down, image->height, height, top, rule->height, err) == E2B_OK)
+    if (init_axis(&across, image->width, to->width, to->left, to->crop_width, err) == E2B_OK
+        && init_axis(&down, image->height, to->height, to->top, to->crop_height, err) == E2B_OK)
         resample(image, &across, &down, out, err);
     finish_axis(&across);
     finish_axis(&down);
