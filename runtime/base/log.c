@@ -86,14 +86,14 @@ static void draw_progress(const char *what, long done, long total, const char *t
 
 void e2b_progress(const char *what, long done, long total, const char *text) {
     static int64_t shown_ns;
+    if (atomic_load(&threshold) < E2B_LOG_INFO)
+        return;
     bool terminal = isatty(STDERR_FILENO), ended = done >= total;
     int64_t now = e2b_clock_ns();
     int64_t interval = terminal ? redraw_interval_ns : progress_interval_ns;
     if (!ended && shown_ns && now - shown_ns < interval)
         return;
     shown_ns = ended ? 0 : now;
-    if (atomic_load(&threshold) < E2B_LOG_INFO)
-        return;
     if (terminal)
         draw_progress(what, done, total, text, ended);
     else
