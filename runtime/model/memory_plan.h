@@ -1,5 +1,5 @@
-/* Places blocks that live for known spans into one arena so that blocks alive at the same time never
- * overlap: greedy by size, best fit (as in TensorFlow Lite's arena planner). */
+/* Places blocks that live for known spans into one arena so that blocks alive at the same time
+ * never overlap: greedy by size, best fit (as in TensorFlow Lite's arena planner). */
 #ifndef E2B_MODEL_MEMORY_PLAN_H
 #define E2B_MODEL_MEMORY_PLAN_H
 

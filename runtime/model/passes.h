@@ -1,0 +1,51 @@
+/* The passes that rewrite a specialised network (see specialise.h), in the order in which
+ * e2b_graph_create runs them. Each leaves a network that computes the same; e2b_graph_reference
+ * gives the same numbers before and after. They look only at what operators say of themselves
+ * (layout rule, epilogue, bias and residual inputs) and at values, never at a model. */
+#ifndef E2B_MODEL_PASSES_H
+#define E2B_MODEL_PASSES_H
+
+#include "runtime/model/network.h"
+
+/* Readers of a view that changes neither shape nor type (Identity, Dropout) read its input. */
+enum e2b_status e2b_pass_drop_views(struct e2b_network *net, struct e2b_error *err);
+
+/* Chains of pointwise nodes that amount to a known activation become one: SiLU, hard swish, hard
+ * sigmoid, GELU and its tanh form. Recognised by value: the chain is evaluated in double precision
+ * on sample points, so the way in which an exporter wrote it does not matter. */
+enum e2b_status e2b_pass_recognise(struct e2b_network *net, struct e2b_error *err);
+
+/* BatchNormalization and per-channel Add, Sub, Mul, Div by constants become part of the weights and
+ * bias of the convolution or matrix product before them. */
+enum e2b_status e2b_pass_affine(struct e2b_network *net, struct e2b_error *err);
+
+/* The sum of two tensors of one shape becomes the residual input of the producer of one of them,
+ * which then runs where the sum ran. */
+enum e2b_status e2b_pass_residual(struct e2b_network *net, struct e2b_error *err);
+
+/* An activation becomes the epilogue of the operator before it. */
+enum e2b_status e2b_pass_activation(struct e2b_network *net, struct e2b_error *err);
+
+/* Choose each value's element type and layout, inserting the operator "convert" where a reader
+ * needs another than the value has. Float values inside are stored in graph->precision; inputs and
+ * outputs keep theirs. */
+enum e2b_status e2b_pass_layout(
+    struct e2b_network *net, const struct e2b_graph_options *options, struct e2b_error *err);
+
+/* Give every value its storage and offset; concatenations are written in place where the parts
+ * allow it; slot strides at the edges; lifetimes. */
+enum e2b_status e2b_pass_storage(
+    struct e2b_network *net, const struct e2b_graph_options *options, struct e2b_error *err);
+
+/* What passes ask. */
+
+/* The node that makes `value` for one reader only; -1 if there is no such node. */
+int e2b_sole_producer(const struct e2b_network *net, int value);
+/* The epilogue in a node's params, NULL if its operator has none. */
+struct e2b_epilogue *e2b_node_epilogue(const struct e2b_node *node);
+/* Whether the node's epilogue exists and does nothing yet. */
+bool e2b_epilogue_is_free(const struct e2b_node *node);
+/* Node `into` makes the output of node `from`, which is removed. */
+void e2b_take_over(struct e2b_network *net, int into, int from);
+
+#endif
