@@ -7,8 +7,8 @@
 static const char *refuses(const struct e2b_call *call, bool want_cpu) {
     struct e2b_conv_geometry g;
     e2b_conv_geometry(call, &g);
-    if (call->traits->is_cpu != want_cpu)
-        return want_cpu ? "made for a CPU" : "made for a GPU";
+    if (want_cpu && !call->traits->is_cpu)
+        return "made for a CPU";
     if (g.group_c != 1 || g.group_m != 1 || g.group == 1)
         return "not depthwise";
     if (call->traits->channel_align % 4)
