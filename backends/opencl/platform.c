@@ -149,8 +149,10 @@ static enum e2b_status nothing(
     const struct e2b_opencl_info *infos, int count, const char *select, struct e2b_error *err) {
     struct e2b_text names = {0};
     if (count == 0)
-        return e2b_fail(
-            err, E2B_NOT_FOUND, "no OpenCL platform is installed: apt-get install pocl-opencl-icd");
+        return e2b_fail(err, E2B_NOT_FOUND,
+            "no OpenCL platform is installed: apt-get install pocl-opencl-icd (or, if clinfo lists "
+            "one, "
+            "its devices cannot be opened)");
     for (int i = 0; i < count; i++)
         e2b_text_add(&names, "%s%d \"%s %s\"%s", i ? ", " : "", i, infos[i].platform,
             infos[i].device, infos[i].score < 0 ? " (unusable)" : "");

@@ -118,22 +118,20 @@ static cl_program compile(struct e2b_opencl *device, const struct e2b_source *so
 enum e2b_status e2b_cl_program_build(struct e2b_device *base, const struct e2b_source *source,
     const char *options, struct e2b_program **out, struct e2b_error *err) {
     struct e2b_opencl *device = e2b_opencl_of(base);
-    bool cached = !device->profile->caches_itself;
     struct e2b_cl_key key = key_of(device, source, options);
     *out = NULL;
     struct e2b_program *program = calloc(1, sizeof *program);
     if (!program)
         return e2b_fail_memory(err, "a program");
     program->path = source->path;
-    program->program = cached ? from_cache(device, &key, options) : NULL;
+    program->program = from_cache(device, &key, options);
     if (!program->program) {
         program->program = compile(device, source, options, err);
         if (!program->program) {
             free(program);
             return err->status;
         }
-        if (cached)
-            to_cache(device, &key, program->program);
+        to_cache(device, &key, program->program);
     }
     *out = program;
     return E2B_OK;
