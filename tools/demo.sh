@@ -9,7 +9,7 @@ usage: tools/demo.sh
 Install what is missing, build e2bird, prepare a trained network, serve it, ask what a photograph
 shows, and stop the server. Ends with status 0 only if the answer is the one on record
 (tools/models/demo_record.json). Nothing is done twice: a second run takes seconds.
-  Needs:   apt (Debian 12 or newer, Ubuntu 24.04 or newer), a network on the first run
+  Needs:   Debian 12 or a system with the same package names; a network on the first run
   Writes:  build/, models/, .cache/
 HELP
     [ "$1" = --help ] || [ "$1" = -h ]
