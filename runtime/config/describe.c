@@ -1,12 +1,14 @@
 #include "runtime/config/config.h"
 
 #include "runtime/config/options.h"
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
 /* How a heading and an option look; values and default are short texts. */
 struct format {
     void (*heading)(struct e2b_text *out, const char *path, const char *help);
+    void (*begin)(struct e2b_text *out); /* before the first option, if there is one */
     void (*option)(struct e2b_text *out, const char *name, const char *values, const char *fallback,
         const char *help);
 };
@@ -20,9 +22,16 @@ static void help_option(struct e2b_text *out, const char *name, const char *valu
     e2b_text_add(out, "  %s (%s; %s)\n      %s\n", name, values, fallback, help);
 }
 
+static void help_begin(struct e2b_text *out) {
+    (void)out;
+}
+
 static void document_heading(struct e2b_text *out, const char *path, const char *help) {
-    e2b_text_add(
-        out, "\n## %s\n\n%s.\n\n| Option | Values | Default | Meaning |\n|-|-|-|-|\n", path, help);
+    e2b_text_add(out, "\n## %s\n\n%c%s.\n", path, toupper((unsigned char)help[0]), help + 1);
+}
+
+static void document_begin(struct e2b_text *out) {
+    e2b_text_add(out, "\n| Option | Values | Default | Meaning |\n|-|-|-|-|\n");
 }
 
 static void document_option(struct e2b_text *out, const char *name, const char *values,
@@ -30,8 +39,8 @@ static void document_option(struct e2b_text *out, const char *name, const char *
     e2b_text_add(out, "| `%s` | %s | %s | %s |\n", name, values, fallback, help);
 }
 
-static const struct format help_format = {help_heading, help_option};
-static const struct format document_format = {document_heading, document_option};
+static const struct format help_format = {help_heading, help_begin, help_option};
+static const struct format document_format = {document_heading, document_begin, document_option};
 
 static void describe_choices(const char *choices, char *out, size_t capacity) {
     size_t len = 0;
@@ -88,18 +97,21 @@ static void describe_policy_option(
     format->option(out, option->name, values, fallback, option->help);
 }
 
-/* The options that each policy knows. */
-static void describe_policies(const struct format *format, const char *path, struct e2b_text *out) {
-    for (const struct e2b_policy_ops *const *at = e2b_policy_all(); *at; at++) {
-        char heading[200];
-        const struct e2b_policy_option *option = (*at)->options;
-        if (!option)
-            continue;
-        snprintf(heading, sizeof heading, "%.100s of the policy %.60s", path, (*at)->name);
-        format->heading(out, heading, (*at)->help);
-        for (; option->name; option++)
-            describe_policy_option(format, option, out);
-    }
+static void describe_policy(
+    const struct format *format, const struct e2b_policy_ops *policy, struct e2b_text *out) {
+    char path[200];
+    const struct e2b_policy_option *option = policy->options;
+    snprintf(path, sizeof path, "scheduler.options of the policy %.100s", policy->name);
+    format->heading(out, path, policy->help);
+    if (option && option->name)
+        format->begin(out);
+    for (; option && option->name; option++)
+        describe_policy_option(format, option, out);
+}
+
+static void describe_policies(const struct format *format, struct e2b_text *out) {
+    for (const struct e2b_policy_ops *const *at = e2b_policy_all(); *at; at++)
+        describe_policy(format, *at, out);
 }
 
 static void describe(const struct format *format, const struct e2b_option *section,
@@ -111,15 +123,17 @@ static void describe_within(const struct format *format, const struct e2b_option
     snprintf(path, sizeof path, "%s%s%s%s", outer, outer[0] ? "." : "", option->name,
         option->kind == E2B_OPTION_SEQUENCE ? "[]" : "");
     if (option->kind == E2B_OPTION_SETTINGS)
-        describe_policies(format, path, out);
+        describe_policies(format, out);
     else if (option->section)
         describe(format, option->section, path, out);
 }
 
 static void describe(const struct format *format, const struct e2b_option *section,
     const char *path, struct e2b_text *out) {
-    if (path[0])
+    if (path[0]) {
         format->heading(out, path, section->help);
+        format->begin(out);
+    }
     for (const struct e2b_option *option = section + 1; option->name; option++)
         if (!option->section)
             describe_option(format, option, out);

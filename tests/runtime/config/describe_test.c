@@ -33,9 +33,12 @@ static void policies_are_described_too(void **state) {
     (void)state;
     struct e2b_text text = {0};
     e2b_config_help(&text);
-    for (const struct e2b_policy_ops *const *at = e2b_policy_all(); *at; at++)
+    for (const struct e2b_policy_ops *const *at = e2b_policy_all(); *at; at++) {
+        assert_non_null(strstr(text.data, (*at)->name));
+        assert_non_null(strstr(text.data, (*at)->help));
         for (const struct e2b_policy_option *row = (*at)->options; row && row->name; row++)
             assert_non_null(strstr(text.data, row->help));
+    }
     e2b_text_finish(&text);
 }
 
