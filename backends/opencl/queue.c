@@ -77,9 +77,10 @@ enum e2b_status e2b_cl_enqueue_kernel(struct e2b_queue *queue, struct e2b_kernel
     if (event_begin(queue, event, err) != E2B_OK)
         return err->status;
     cl_event *wanted = event ? &handle : NULL;
-    if (kernel->routine)
-        return event_end(
-            e2b_routine_enqueue(kernel->routine, queue->queue, wanted, err), event, handle);
+    if (kernel->routine) {
+        enum e2b_status status = e2b_routine_enqueue(kernel->routine, queue->queue, wanted, err);
+        return event_end(status, event, handle);
+    }
     bool chosen = local[0] || local[1] || local[2];
     cl_int code = clEnqueueNDRangeKernel(queue->queue, kernel->kernel, dimensions(global), NULL,
         global, chosen ? local : NULL, 0, NULL, wanted);

@@ -1,6 +1,8 @@
 /* backends/opencl keeps the contract of backends/device.h. */
 #include "tests/backends/conformance.h"
 
+#include "backends/opencl/object.h"
+#include "backends/opencl/waiter.h"
 #include "tests/backends/opencl/device.h"
 
 static const char kernels[] =
@@ -22,13 +24,23 @@ static const char nonsense[] = "__kernel void broken(__global int *x) {\n    x[0
 static const struct e2b_source source = {"tests/conformance.cl", kernels, sizeof kernels - 1};
 static const struct e2b_source broken = {"tests/broken.cl", nonsense, sizeof nonsense - 1};
 
+/* As open, but notices come from the polling thread, whatever the device's profile prefers. */
+static enum e2b_status open_polling(struct e2b_device **out, struct e2b_error *err) {
+    if (e2b_test_open(out, err) != E2B_OK || e2b_opencl_of(*out)->waiter)
+        return err->status;
+    return e2b_cl_waiter_create("", &e2b_opencl_of(*out)->waiter, err);
+}
+
 int main(void) {
-    const struct e2b_conformance subject = {
+    struct e2b_conformance subject = {
         .name = "opencl",
         .open = e2b_test_open,
         .source = &source,
         .options = "",
         .broken = &broken,
     };
-    return e2b_conformance_run(&subject);
+    int failed = e2b_conformance_run(&subject);
+    subject.name = "opencl, polling";
+    subject.open = open_polling;
+    return failed + e2b_conformance_run(&subject);
 }

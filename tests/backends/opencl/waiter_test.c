@@ -1,0 +1,106 @@
+#include "backends/opencl/waiter.h"
+
+#include "backends/opencl/object.h"
+#include "runtime/base/clock.h"
+#include "tests/backends/opencl/device.h"
+#include "tests/support.h"
+
+#include <pthread.h>
+
+enum { EVENTS = 500 };
+
+static atomic_int calls[EVENTS], failed[EVENTS], total;
+
+static void done(void *context, enum e2b_event_state state) {
+    size_t i = (size_t)(uintptr_t)context;
+    atomic_fetch_add(&calls[i], 1);
+    atomic_store(&failed[i], state == E2B_EVENT_FAILED);
+    atomic_fetch_add(&total, 1);
+}
+
+static int open_device(void **state) {
+    struct e2b_error err = {0};
+    struct e2b_device *device;
+    if (e2b_test_open(&device, &err) != E2B_OK) {
+        print_error("%s\n", err.text);
+        return -1;
+    }
+    *state = device;
+    return 0;
+}
+
+static int close_device(void **state) {
+    struct e2b_device *device = *state;
+    device->ops->destroy(device);
+    return 0;
+}
+
+static cl_event make_event(struct e2b_device *device) {
+    cl_event event = clCreateUserEvent(e2b_opencl_of(device)->context, NULL);
+    assert_non_null(event);
+    return event;
+}
+
+static void await(int count) {
+    int64_t limit = e2b_clock_ns() + INT64_C(20000000000);
+    while (atomic_load(&total) < count && e2b_clock_ns() < limit)
+        e2b_clock_sleep_ns(50000);
+    assert_int_equal(atomic_load(&total), count);
+}
+
+static void events_that_end_in_any_order_are_told_once(void **state) {
+    struct e2b_cl_waiter *waiter;
+    struct e2b_error err = {0};
+    cl_event events[EVENTS];
+    atomic_store(&total, 0);
+    assert_ok(e2b_cl_waiter_create("", &waiter, &err), err);
+    for (size_t i = 0; i < EVENTS; i++) {
+        atomic_store(&calls[i], 0);
+        events[i] = make_event(*state);
+        assert_ok(e2b_cl_waiter_add(waiter, events[i], done, (void *)(uintptr_t)i, &err), err);
+    }
+    e2b_clock_sleep_ns(5000000);
+    assert_int_equal(atomic_load(&total), 0);
+    for (size_t k = 0; k < EVENTS; k++) {
+        size_t i = k * 207 % EVENTS;
+        assert_int_equal(clSetUserEventStatus(events[i], i % 7 ? CL_COMPLETE : -5), CL_SUCCESS);
+        clReleaseEvent(events[i]);
+    }
+    await(EVENTS);
+    e2b_cl_waiter_destroy(waiter);
+    for (size_t i = 0; i < EVENTS; i++) {
+        assert_int_equal(atomic_load(&calls[i]), 1);
+        assert_int_equal(atomic_load(&failed[i]), i % 7 == 0);
+    }
+    assert_int_equal(atomic_load(&total), EVENTS);
+}
+
+static void *end_later(void *event) {
+    e2b_clock_sleep_ns(20000000);
+    clSetUserEventStatus(event, CL_COMPLETE);
+    return NULL;
+}
+
+static void destroy_waits_for_what_is_pending(void **state) {
+    struct e2b_cl_waiter *waiter;
+    struct e2b_error err = {0};
+    pthread_t thread;
+    cl_event event = make_event(*state);
+    atomic_store(&total, 0);
+    assert_ok(e2b_cl_waiter_create("", &waiter, &err), err);
+    assert_ok(e2b_cl_waiter_add(waiter, event, done, NULL, &err), err);
+    assert_int_equal(pthread_create(&thread, NULL, end_later, event), 0);
+    e2b_cl_waiter_destroy(waiter);
+    assert_int_equal(atomic_load(&total), 1);
+    pthread_join(thread, NULL);
+    clReleaseEvent(event);
+    e2b_cl_waiter_destroy(NULL);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(events_that_end_in_any_order_are_told_once),
+        cmocka_unit_test(destroy_waits_for_what_is_pending),
+    };
+    return cmocka_run_group_tests(tests, open_device, close_device);
+}
