@@ -1,6 +1,7 @@
 #include "tests/support.h"
 #include "tools/e2bird/npy.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -66,7 +67,8 @@ static void expect_refusal(const char *header, size_t data, const char *contains
 
 static void damaged_files_are_refused(void **state) {
     (void)state;
-    expect_refusal("", 0, "element type");
+    expect_refusal("", 0, ".npy format");
+    expect_refusal("{}", 0, "element type");
     expect_refusal(
         "{'descr': '>f4', 'fortran_order': False, 'shape': (1,), }\n", 4, "element type");
     expect_refusal("{'descr': '<f4', 'fortran_order': True, 'shape': (1,), }\n", 4, "C order");
