@@ -52,31 +52,6 @@ void e2b_cl_event_times(struct e2b_event *event, struct e2b_event_times *out) {
     out->ended_ns = e2b_timeline_ours(timeline, stamps.ended_ns);
 }
 
-struct notice {
-    void (*done)(void *context, enum e2b_event_state state);
-    void *context;
-};
-
-static void CL_CALLBACK ended(cl_event event, cl_int status, void *context) {
-    struct notice notice = *(struct notice *)context;
-    (void)event;
-    free(context);
-    notice.done(notice.context, status == CL_COMPLETE ? E2B_EVENT_DONE : E2B_EVENT_FAILED);
-}
-
-static enum e2b_status call_back(struct e2b_event *event,
-    void (*done)(void *context, enum e2b_event_state state), void *context, struct e2b_error *err) {
-    struct notice *notice = malloc(sizeof *notice);
-    if (!notice)
-        return e2b_fail_memory(err, "the notice of an event");
-    *notice = (struct notice){done, context};
-    cl_int code = clSetEventCallback(event->event, CL_COMPLETE, ended, notice);
-    if (code == CL_SUCCESS)
-        return E2B_OK;
-    free(notice);
-    return e2b_cl_fail(err, code, "notice of an event");
-}
-
 enum e2b_status e2b_cl_event_notify(struct e2b_event *event,
     void (*done)(void *context, enum e2b_event_state state), void *context, struct e2b_error *err) {
     cl_command_queue queue = NULL;
@@ -85,9 +60,7 @@ enum e2b_status e2b_cl_event_notify(struct e2b_event *event,
         code = clFlush(queue);
     if (code != CL_SUCCESS)
         return e2b_cl_fail(err, code, "notice of an event");
-    return event->device->waiter
-        ? e2b_cl_waiter_add(event->device->waiter, event->event, done, context, err)
-        : call_back(event, done, context, err);
+    return e2b_cl_waiter_add(event->device->waiter, event->event, done, context, err);
 }
 
 void e2b_cl_event_release(struct e2b_event *event) {

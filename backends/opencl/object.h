@@ -20,7 +20,7 @@ struct e2b_opencl {
     const struct e2b_profile *profile;
     struct e2b_cl_cache cache;
     struct e2b_timeline timeline;
-    struct e2b_cl_waiter *waiter; /* NULL: the runtime's own callbacks tell of ended events */
+    struct e2b_cl_waiter *waiter;
     bool times;
     int64_t memory_limit_bytes;
     _Atomic int64_t memory_used_bytes;

@@ -129,8 +129,8 @@ static enum e2b_status open_device(
     if (connect(device, err) != E2B_OK || e2b_cl_traits_probe(device, err) != E2B_OK)
         return err->status;
     device->times = !options->no_times && calibrate(device);
-    if (device->profile->polls
-        && e2b_cl_waiter_create(device->base.pci_address, &device->waiter, err) != E2B_OK)
+    if (e2b_cl_waiter_create(device->base.pci_address, device->profile->polls, &device->waiter, err)
+        != E2B_OK)
         return err->status;
     e2b_log(E2B_LOG_INFO, "opencl", "%s (%s; profile %s)", found.info.device, found.info.reason,
         device->profile->name);

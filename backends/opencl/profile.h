@@ -8,7 +8,7 @@
 struct e2b_profile {
     const char *name;
     const char *platform; /* part of the platform's name, case ignored; NULL: any */
-    bool polls;           /* a thread asks for ended events: sooner than the runtime's callback */
+    bool polls;           /* asking for ended events tells sooner than the runtime's callback */
     bool inline_ptx;      /* worth probing which level of inline PTX works */
     bool hides_local;     /* static local arrays may be larger than reported: probe */
     bool hides_half;      /* half arithmetic works without its extension: probe */

@@ -3,28 +3,41 @@
 #include "backends/opencl/error.h"
 #include "runtime/base/thread.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <time.h>
 
-#define NAP_NS 4000
+#define POLL_NS 4000        /* between two looks when nobody else tells */
+#define LOOK_NS 20000000    /* between two looks for failures */
+#define LAST_LOOK_NS 200000 /* the same once the device is being closed */
 
-struct pending {
+/* Whoever sets told calls done. A callback may come late, so a notice is freed only when it came,
+ * or with the waiter. */
+struct notice {
     cl_event event;
     void (*done)(void *context, enum e2b_event_state state);
     void *context;
+    atomic_bool told;
+    struct notice *next; /* in the list of failed ones */
+};
+
+struct list {
+    struct notice **items;
+    int count, capacity;
 };
 
 struct e2b_cl_waiter {
     pthread_t thread;
     pthread_mutex_t lock;
-    pthread_cond_t changed;
-    struct pending *arrived; /* under lock */
-    int arrived_count, arrived_capacity;
-    bool stopping;
-    struct pending *watched; /* the thread's own */
-    int watched_count, watched_capacity;
+    pthread_cond_t changed; /* something arrived for an idle thread, or it must stop */
+    pthread_cond_t stop;    /* a resting thread must stop */
+    bool polls;
+    bool stopping;       /* under lock */
+    struct list arrived; /* under lock */
+    struct list watched; /* the thread's own */
+    struct notice *failed;
 };
 
 enum e2b_event_state e2b_cl_event_state_of(cl_event event, cl_int *code) {
@@ -37,72 +50,114 @@ enum e2b_event_state e2b_cl_event_state_of(cl_event event, cl_int *code) {
     return status == CL_COMPLETE ? E2B_EVENT_DONE : E2B_EVENT_PENDING;
 }
 
-static bool reserve(struct pending **items, int *capacity, int count) {
-    if (count <= *capacity)
+static bool reserve(struct list *list, int more) {
+    int wanted = list->count + more;
+    if (wanted <= list->capacity)
         return true;
-    int larger = count * 2 + 16;
-    struct pending *moved = realloc(*items, (size_t)larger * sizeof *moved);
+    struct notice **moved = realloc(list->items, (size_t)(wanted * 2 + 16) * sizeof *moved);
     if (!moved)
         return false;
-    *items = moved;
-    *capacity = larger;
+    list->items = moved;
+    list->capacity = wanted * 2 + 16;
     return true;
 }
 
-/* Take over what arrived; false when there is nothing left to do and we are told to stop. Without
- * memory to take it over, it waits where it is until something ended. */
-static bool take(struct e2b_cl_waiter *waiter) {
+/* Take over what arrived; false when nothing is left to do and we are told to stop. Without memory
+ * for it, what arrived stays where it is until something ended. */
+static bool take(struct e2b_cl_waiter *waiter, bool *stopping) {
+    struct list *from = &waiter->arrived, *to = &waiter->watched;
     pthread_mutex_lock(&waiter->lock);
-    while (!waiter->arrived_count && !waiter->watched_count && !waiter->stopping)
+    while (!from->count && !to->count && !waiter->stopping)
         pthread_cond_wait(&waiter->changed, &waiter->lock);
-    int together = waiter->watched_count + waiter->arrived_count;
-    if (waiter->arrived_count && reserve(&waiter->watched, &waiter->watched_capacity, together)) {
-        memcpy(waiter->watched + waiter->watched_count, waiter->arrived,
-            (size_t)waiter->arrived_count * sizeof *waiter->arrived);
-        waiter->watched_count = together;
-        waiter->arrived_count = 0;
+    if (from->count && reserve(to, from->count)) {
+        memcpy(to->items + to->count, from->items, (size_t)from->count * sizeof *to->items);
+        to->count += from->count;
+        from->count = 0;
     }
-    bool more = waiter->arrived_count || waiter->watched_count || !waiter->stopping;
+    *stopping = waiter->stopping;
+    bool more = from->count || to->count || !waiter->stopping;
     pthread_mutex_unlock(&waiter->lock);
     return more;
 }
 
-static bool sweep(struct e2b_cl_waiter *waiter) {
-    int kept = 0;
-    for (int i = 0; i < waiter->watched_count; i++) {
-        struct pending one = waiter->watched[i];
-        cl_int code;
-        enum e2b_event_state state = e2b_cl_event_state_of(one.event, &code);
-        if (state == E2B_EVENT_PENDING) {
-            waiter->watched[kept++] = one;
-            continue;
-        }
-        clReleaseEvent(one.event);
-        one.done(one.context, state);
+static void tell(struct notice *notice, enum e2b_event_state state) {
+    void (*done)(void *, enum e2b_event_state) = notice->done;
+    void *context = notice->context;
+    if (!atomic_exchange(&notice->told, true))
+        done(context, state);
+}
+
+static void CL_CALLBACK called_back(cl_event event, cl_int status, void *context) {
+    (void)event;
+    tell(context, status == CL_COMPLETE ? E2B_EVENT_DONE : E2B_EVENT_FAILED);
+}
+
+/* True when the notice was told and is out of our hands. */
+static bool settle(struct e2b_cl_waiter *waiter, struct notice *notice) {
+    cl_int code;
+    bool told = atomic_load(&notice->told);
+    enum e2b_event_state state =
+        told ? E2B_EVENT_DONE : e2b_cl_event_state_of(notice->event, &code);
+    bool ours = waiter->polls ? state != E2B_EVENT_PENDING : state == E2B_EVENT_FAILED;
+    if (!told && !ours)
+        return false;
+    clReleaseEvent(notice->event);
+    tell(notice, state);
+    if (told || waiter->polls) {
+        free(notice);
+    } else {
+        notice->next = waiter->failed;
+        waiter->failed = notice;
     }
-    bool ended = kept < waiter->watched_count;
-    waiter->watched_count = kept;
-    return ended;
+    return true;
+}
+
+static bool sweep(struct e2b_cl_waiter *waiter) {
+    struct list *watched = &waiter->watched;
+    int kept = 0, before = watched->count;
+    for (int i = 0; i < before; i++)
+        if (!settle(waiter, watched->items[i]))
+            watched->items[kept++] = watched->items[i];
+    watched->count = kept;
+    return kept < before;
+}
+
+static void rest(struct e2b_cl_waiter *waiter, bool stopping) {
+    if (waiter->polls || stopping) {
+        nanosleep(&(struct timespec){.tv_nsec = waiter->polls ? POLL_NS : LAST_LOOK_NS}, NULL);
+        return;
+    }
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += LOOK_NS;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_mutex_lock(&waiter->lock);
+    if (!waiter->stopping)
+        pthread_cond_timedwait(&waiter->stop, &waiter->lock, &until);
+    pthread_mutex_unlock(&waiter->lock);
 }
 
 static void *watch(void *context) {
     struct e2b_cl_waiter *waiter = context;
-    const struct timespec nap = {.tv_nsec = NAP_NS};
+    bool stopping;
     prctl(PR_SET_TIMERSLACK, 1UL);
-    while (take(waiter))
-        if (!sweep(waiter))
-            nanosleep(&nap, NULL);
+    while (take(waiter, &stopping))
+        if (!sweep(waiter) || !waiter->polls)
+            rest(waiter, stopping);
     return NULL;
 }
 
 enum e2b_status e2b_cl_waiter_create(
-    const char *pci_address, struct e2b_cl_waiter **out, struct e2b_error *err) {
+    const char *pci_address, bool polls, struct e2b_cl_waiter **out, struct e2b_error *err) {
     *out = NULL;
     struct e2b_cl_waiter *waiter = calloc(1, sizeof *waiter);
     if (!waiter)
         return e2b_fail_memory(err, "the thread that waits for events");
+    waiter->polls = polls;
     pthread_mutex_init(&waiter->lock, NULL);
     pthread_cond_init(&waiter->changed, NULL);
+    pthread_cond_init(&waiter->stop, NULL);
     int code = e2b_thread_start(&waiter->thread, "e2b-events", pci_address, watch, waiter);
     if (code) {
         free(waiter);
@@ -119,24 +174,52 @@ void e2b_cl_waiter_destroy(struct e2b_cl_waiter *waiter) {
     pthread_mutex_lock(&waiter->lock);
     waiter->stopping = true;
     pthread_cond_signal(&waiter->changed);
+    pthread_cond_signal(&waiter->stop);
     pthread_mutex_unlock(&waiter->lock);
     pthread_join(waiter->thread, NULL);
     pthread_cond_destroy(&waiter->changed);
+    pthread_cond_destroy(&waiter->stop);
     pthread_mutex_destroy(&waiter->lock);
-    free(waiter->arrived);
-    free(waiter->watched);
+    while (waiter->failed) {
+        struct notice *notice = waiter->failed;
+        waiter->failed = notice->next;
+        free(notice);
+    }
+    free(waiter->arrived.items);
+    free(waiter->watched.items);
     free(waiter);
+}
+
+static enum e2b_status hand_over(
+    struct e2b_cl_waiter *waiter, struct notice *notice, struct e2b_error *err) {
+    pthread_mutex_lock(&waiter->lock);
+    bool room = reserve(&waiter->arrived, 1);
+    if (room) {
+        waiter->arrived.items[waiter->arrived.count++] = notice;
+        pthread_cond_signal(&waiter->changed);
+    }
+    pthread_mutex_unlock(&waiter->lock);
+    return room ? E2B_OK : e2b_fail_memory(err, "the notice of an event");
 }
 
 enum e2b_status e2b_cl_waiter_add(struct e2b_cl_waiter *waiter, cl_event event,
     void (*done)(void *context, enum e2b_event_state state), void *context, struct e2b_error *err) {
-    pthread_mutex_lock(&waiter->lock);
-    bool room = reserve(&waiter->arrived, &waiter->arrived_capacity, waiter->arrived_count + 1);
-    if (room) {
-        clRetainEvent(event);
-        waiter->arrived[waiter->arrived_count++] = (struct pending){event, done, context};
-        pthread_cond_signal(&waiter->changed);
+    struct notice *notice = calloc(1, sizeof *notice);
+    if (!notice)
+        return e2b_fail_memory(err, "the notice of an event");
+    notice->event = event;
+    notice->done = done;
+    notice->context = context;
+    clRetainEvent(event);
+    if (hand_over(waiter, notice, err) != E2B_OK) {
+        clReleaseEvent(event);
+        free(notice);
+        return err->status;
     }
-    pthread_mutex_unlock(&waiter->lock);
-    return room ? E2B_OK : e2b_fail_memory(err, "a watched event");
+    if (waiter->polls)
+        return E2B_OK;
+    cl_int code = clSetEventCallback(event, CL_COMPLETE, called_back, notice);
+    if (code == CL_SUCCESS || atomic_exchange(&notice->told, true))
+        return E2B_OK;
+    return e2b_cl_fail(err, code, "notice of an event");
 }

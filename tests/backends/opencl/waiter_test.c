@@ -48,15 +48,15 @@ static void await(int count) {
     assert_int_equal(atomic_load(&total), count);
 }
 
-static void events_that_end_in_any_order_are_told_once(void **state) {
+static void check_any_order(struct e2b_device *device, bool polls) {
     struct e2b_cl_waiter *waiter;
     struct e2b_error err = {0};
     cl_event events[EVENTS];
     atomic_store(&total, 0);
-    assert_ok(e2b_cl_waiter_create("", &waiter, &err), err);
+    assert_ok(e2b_cl_waiter_create("", polls, &waiter, &err), err);
     for (size_t i = 0; i < EVENTS; i++) {
         atomic_store(&calls[i], 0);
-        events[i] = make_event(*state);
+        events[i] = make_event(device);
         assert_ok(e2b_cl_waiter_add(waiter, events[i], done, (void *)(uintptr_t)i, &err), err);
     }
     e2b_clock_sleep_ns(5000000);
@@ -75,19 +75,27 @@ static void events_that_end_in_any_order_are_told_once(void **state) {
     assert_int_equal(atomic_load(&total), EVENTS);
 }
 
+static void polling_tells_once_in_any_order(void **state) {
+    check_any_order(*state, true);
+}
+
+static void callbacks_tell_once_in_any_order(void **state) {
+    check_any_order(*state, false);
+}
+
 static void *end_later(void *event) {
     e2b_clock_sleep_ns(20000000);
     clSetUserEventStatus(event, CL_COMPLETE);
     return NULL;
 }
 
-static void destroy_waits_for_what_is_pending(void **state) {
+static void check_destroy(struct e2b_device *device, bool polls) {
     struct e2b_cl_waiter *waiter;
     struct e2b_error err = {0};
     pthread_t thread;
-    cl_event event = make_event(*state);
+    cl_event event = make_event(device);
     atomic_store(&total, 0);
-    assert_ok(e2b_cl_waiter_create("", &waiter, &err), err);
+    assert_ok(e2b_cl_waiter_create("", polls, &waiter, &err), err);
     assert_ok(e2b_cl_waiter_add(waiter, event, done, NULL, &err), err);
     assert_int_equal(pthread_create(&thread, NULL, end_later, event), 0);
     e2b_cl_waiter_destroy(waiter);
@@ -97,9 +105,15 @@ static void destroy_waits_for_what_is_pending(void **state) {
     e2b_cl_waiter_destroy(NULL);
 }
 
+static void destroy_waits_for_what_is_pending(void **state) {
+    check_destroy(*state, true);
+    check_destroy(*state, false);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(events_that_end_in_any_order_are_told_once),
+        cmocka_unit_test(polling_tells_once_in_any_order),
+        cmocka_unit_test(callbacks_tell_once_in_any_order),
         cmocka_unit_test(destroy_waits_for_what_is_pending),
     };
     return cmocka_run_group_tests(tests, open_device, close_device);
