@@ -1,0 +1,148 @@
+#include "runtime/model/passes.h"
+#include "tests/runtime/model/onnx_builder.h"
+#include "tests/runtime/model/stored_run.h"
+#include "tests/support.h"
+
+static const int64_t input_strides[] = {256, 256}, output_strides[] = {512, 512};
+static const struct e2b_graph_options options = {.batch = 3,
+    .precision = E2B_F32,
+    .channel_align = 8,
+    .input_stride = input_strides,
+    .output_stride = output_strides,
+    .image = {.input = -1}};
+
+static struct e2b_builder *start(void) {
+    struct e2b_builder *builder = e2b_builder_create(13);
+    e2b_builder_input(builder, "x", E2B_F32, E2B_SHAPE(-1, 3, 6, 6));
+    e2b_builder_floats(builder, "w", E2B_SHAPE(5, 3, 3, 3), NULL);
+    e2b_builder_floats(builder, "v", E2B_SHAPE(4, 5, 1, 1), NULL);
+    e2b_builder_output(builder, "y");
+    return builder;
+}
+
+static const struct e2b_value *value(const struct e2b_graph *graph, int index) {
+    return &graph->values[index];
+}
+
+static void images_are_channels_last_inside(void **state) {
+    (void)state;
+    struct e2b_builder *builder = start();
+    e2b_builder_node(builder, "Conv", "x,w", "a");
+    e2b_builder_node(builder, "Conv", "a,v", "y");
+    struct e2b_model *model = e2b_builder_model(builder);
+    struct e2b_graph *graph = e2b_check_graph(model, &options, 1e-5);
+    assert_int_equal(graph->node_count, 4);
+    assert_string_equal(graph->nodes[0].op->name, "convert");
+    assert_string_equal(graph->nodes[3].op->name, "convert");
+    const struct e2b_tensor *a = &value(graph, graph->nodes[1].outputs[0])->tensor;
+    assert_int_equal(a->layout, E2B_CHANNELS_LAST);
+    assert_int_equal(a->stride[1], 1);
+    assert_int_equal(a->stride[3], 8);
+    assert_int_equal(value(graph, graph->inputs[0])->tensor.stride[0], 256);
+    assert_int_equal(value(graph, graph->outputs[0])->tensor.stride[0], 512);
+    e2b_graph_destroy(graph);
+    e2b_model_destroy(model);
+}
+
+/* Readers share one conversion. */
+static void conversions_are_shared(void **state) {
+    (void)state;
+    struct e2b_builder *builder = start();
+    e2b_builder_floats(builder, "u", E2B_SHAPE(5, 3, 3, 3), NULL);
+    e2b_builder_node(builder, "Conv", "x,w", "a");
+    e2b_builder_node(builder, "Conv", "x,u", "b");
+    e2b_builder_node(builder, "Mul", "a,b", "y");
+    struct e2b_model *model = e2b_builder_model(builder);
+    struct e2b_graph *graph = e2b_check_graph(model, &options, 1e-5);
+    assert_int_equal(e2b_count_nodes(graph, "convert"), 2);
+    e2b_graph_destroy(graph);
+    e2b_model_destroy(model);
+}
+
+static void half_inside_float_at_the_edges(void **state) {
+    (void)state;
+    struct e2b_builder *builder = start();
+    struct e2b_graph_options half = options;
+    half.precision = E2B_F16;
+    e2b_builder_node(builder, "Conv", "x,w", "a");
+    e2b_builder_node(builder, "Relu", "a", "b");
+    e2b_builder_node(builder, "Conv", "b,v", "c");
+    e2b_builder_node(builder, "Flatten", "c", "y");
+    struct e2b_model *model = e2b_builder_model(builder);
+    struct e2b_graph *graph = e2b_check_graph(model, &half, 2e-2);
+    assert_int_equal(value(graph, graph->inputs[0])->tensor.dtype, E2B_F32);
+    assert_int_equal(value(graph, graph->outputs[0])->tensor.dtype, E2B_F32);
+    for (int i = 0; i + 1 < graph->node_count; i++)
+        if (graph->nodes[i].op->layout != E2B_LAYOUT_VIEW && i + 2 < graph->node_count)
+            assert_int_equal(value(graph, graph->nodes[i].outputs[0])->tensor.dtype, E2B_F16);
+    e2b_graph_destroy(graph);
+    e2b_model_destroy(model);
+}
+
+/* A row-major result, even through a view, is written into the output's slots by its producer. */
+static void results_go_straight_to_slots(void **state) {
+    (void)state;
+    struct e2b_builder *builder = e2b_builder_create(13);
+    e2b_builder_input(builder, "x", E2B_F32, E2B_SHAPE(-1, 3, 10));
+    e2b_builder_node(builder, "Relu", "x", "a");
+    e2b_builder_node(builder, "Flatten", "a", "y");
+    e2b_builder_output(builder, "y");
+    struct e2b_model *model = e2b_builder_model(builder);
+    struct e2b_graph *graph = e2b_check_graph(model, &options, 1e-5);
+    assert_int_equal(graph->node_count, 2);
+    assert_int_equal(e2b_count_nodes(graph, "convert"), 0);
+    e2b_graph_destroy(graph);
+    e2b_model_destroy(model);
+}
+
+static void views_of_images_are_copied_only_if_needed(void **state) {
+    (void)state;
+    struct e2b_builder *builder = start();
+    e2b_builder_node(builder, "Conv", "x,w", "a");
+    e2b_builder_node(builder, "Flatten", "a", "f");
+    e2b_builder_node(builder, "Tanh", "f", "y");
+    struct e2b_model *model = e2b_builder_model(builder);
+    struct e2b_graph *graph = e2b_check_graph(model, &options, 1e-5);
+    assert_int_equal(e2b_count_nodes(graph, "convert"), 2);
+    e2b_graph_destroy(graph);
+    e2b_model_destroy(model);
+    builder = e2b_builder_create(13);
+    e2b_builder_input(builder, "x", E2B_F32, E2B_SHAPE(-1, 3, 3, 3));
+    e2b_builder_floats(builder, "w", E2B_SHAPE(5, 3, 3, 3), NULL);
+    e2b_builder_node(builder, "Conv", "x,w", "a");
+    e2b_builder_node(builder, "Flatten", "a", "f");
+    e2b_builder_node(builder, "Tanh", "f", "y");
+    e2b_builder_output(builder, "y");
+    model = e2b_builder_model(builder);
+    graph = e2b_check_graph(model, &options, 1e-5);
+    assert_int_equal(e2b_count_nodes(graph, "convert"), 1);
+    e2b_graph_destroy(graph);
+    e2b_model_destroy(model);
+}
+
+static void image_input_feeds_convolution_directly(void **state) {
+    (void)state;
+    struct e2b_builder *builder = start();
+    struct e2b_graph_options image = options;
+    image.image = (struct e2b_image_input){0, {120, 110, 100}, {0.01f, 0.02f, 0.03f}};
+    e2b_builder_node(builder, "Conv", "x,w", "y");
+    struct e2b_model *model = e2b_builder_model(builder);
+    struct e2b_graph *graph = e2b_check_graph(model, &image, 1e-4);
+    assert_string_equal(graph->nodes[0].op->name, "image");
+    assert_int_equal(e2b_count_nodes(graph, "convert"), 1);
+    assert_int_equal(graph->node_count, 3);
+    e2b_graph_destroy(graph);
+    e2b_model_destroy(model);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(images_are_channels_last_inside),
+        cmocka_unit_test(conversions_are_shared),
+        cmocka_unit_test(half_inside_float_at_the_edges),
+        cmocka_unit_test(results_go_straight_to_slots),
+        cmocka_unit_test(views_of_images_are_copied_only_if_needed),
+        cmocka_unit_test(image_input_feeds_convolution_directly),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
