@@ -6,15 +6,15 @@ static enum e2b_status check_sizes(const struct e2b_sched_model *model, struct e
     if (model->size_count < 1 || model->size_count > E2B_SCHED_MAX_SIZES)
         return e2b_fail(err, E2B_INVALID, "%d batch sizes are outside 1..%d", model->size_count,
             E2B_SCHED_MAX_SIZES);
-    if (model->sizes[0] != 1 || model->instances[0] < 1)
-        return e2b_fail(err, E2B_INVALID,
-            "batch size 1 is missing: it runs what lies between gaps, add it with an instance");
+    if (model->sizes[0] != 1)
+        return e2b_fail(
+            err, E2B_INVALID, "batch size 1 is missing: it runs what lies between gaps, add it");
     for (int i = 0; i < model->size_count; i++) {
         if (i > 0 && model->sizes[i] <= model->sizes[i - 1])
             return e2b_fail(err, E2B_INVALID, "batch size %d follows %d, sizes must ascend",
                 model->sizes[i], model->sizes[i - 1]);
-        if (model->instances[i] < 0 || model->instances[i] > E2B_SCHED_MAX_INSTANCES)
-            return e2b_fail(err, E2B_INVALID, "%d instances of batch size %d are outside 0..%d",
+        if (model->instances[i] < 1 || model->instances[i] > E2B_SCHED_MAX_INSTANCES)
+            return e2b_fail(err, E2B_INVALID, "%d instances of batch size %d are outside 1..%d",
                 model->instances[i], model->sizes[i], E2B_SCHED_MAX_INSTANCES);
     }
     return E2B_OK;

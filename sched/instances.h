@@ -14,8 +14,8 @@ struct e2b_sched_instances {
     int64_t best_ns[E2B_SCHED_MAX_SIZES]; /* 0: unknown */
 };
 
-/* INVALID names the model and what is wrong. Size 1 must exist with an instance: whatever gaps lie
- * between the ready slots, each can then run. */
+/* INVALID names the model and what is wrong. Size 1 must exist: whatever gaps lie between
+ * the ready slots, each can then run. */
 enum e2b_status e2b_sched_models_check(
     const struct e2b_sched_model *models, int model_count, struct e2b_error *err);
 int e2b_sched_models_instances(const struct e2b_sched_model *models, int model_count); /* all */

@@ -52,13 +52,16 @@ struct model {
 struct thread {
     int model;   /* -1: idle */
     int running; /* parts on the device */
+    int next;    /* thread that took its batch after this one, -1 if none */
     enum e2b_sched_reason reason;
     struct batch batch;
 };
 
 struct e2b_policy {
     int64_t timeout_ns, poll_ns, timer_ns;
-    int model_count, thread_count, turn; /* turn: the model that threads look at first */
+    int model_count, thread_count;
+    int turn;        /* the model that threads look at first */
+    int first, last; /* threads that work, in the order in which they took their batches; -1 */
     struct model *models;
     struct thread *threads;
 };
@@ -158,6 +161,7 @@ static enum e2b_status create(const struct e2b_sched_model *models, int model_co
     policy->timeout_ns = 1000 * values[BATCH_TIMEOUT_MICROS];
     policy->poll_ns = 1000 * values[POLL_MICROS];
     policy->timer_ns = INT64_MAX;
+    policy->first = policy->last = -1;
     if (!build(policy, models, model_count, values)) {
         destroy(policy);
         return e2b_fail_memory(err, "a policy");
@@ -208,6 +212,30 @@ static void reject_refused(
     }
 }
 
+static void line_up(struct e2b_policy *policy, int index) {
+    policy->threads[index].next = -1;
+    if (policy->last < 0)
+        policy->first = index;
+    else
+        policy->threads[policy->last].next = index;
+    policy->last = index;
+}
+
+/* Its batch is done. */
+static void rest(struct e2b_policy *policy, int index) {
+    int before = -1;
+    for (int at = policy->first; at != index; at = policy->threads[at].next)
+        before = at;
+    int next = policy->threads[index].next;
+    if (before < 0)
+        policy->first = next;
+    else
+        policy->threads[before].next = next;
+    if (policy->last == index)
+        policy->last = before;
+    policy->threads[index].model = -1;
+}
+
 static bool withdraw_from(struct batch *batch, int slot) {
     for (int i = 0; i < batch->count; i++)
         if (batch->slots[i] == slot) {
@@ -245,7 +273,7 @@ static void withdraw(struct e2b_policy *policy, int index, int slot) {
         if (thread->model != index || !withdraw_from(&thread->batch, slot))
             continue;
         if (thread->batch.count == 0 && thread->running == 0)
-            thread->model = -1;
+            rest(policy, i);
         return;
     }
 }
@@ -258,7 +286,7 @@ static void completed(struct e2b_policy *policy, const struct e2b_sched_event *e
     for (int slot = flight->first; slot < flight->first + flight->size; slot++)
         e2b_bitset_remove(&model->written, slot);
     if (--thread->running == 0 && thread->batch.count == 0)
-        thread->model = -1;
+        rest(policy, flight->thread);
 }
 
 static bool may_take(const struct e2b_policy *policy, const struct model *model, int64_t now_ns) {
@@ -295,6 +323,7 @@ static void take_batches(struct e2b_policy *policy, int64_t now_ns) {
                 continue;
             take_batch(&policy->models[index], thread);
             thread->model = index;
+            line_up(policy, i);
             policy->turn = (index + 1) % policy->model_count;
         }
     }
@@ -366,9 +395,8 @@ static bool run_part(struct e2b_policy *policy, int index, struct e2b_sched_acti
 }
 
 static void run_parts(struct e2b_policy *policy, struct e2b_sched_actions *actions) {
-    for (int i = 0; i < policy->thread_count; i++)
-        while (policy->threads[i].model >= 0 && policy->threads[i].batch.count > 0
-            && run_part(policy, i, actions))
+    for (int i = policy->first; i >= 0; i = policy->threads[i].next)
+        while (policy->threads[i].batch.count > 0 && run_part(policy, i, actions))
             ;
 }
 

@@ -1,0 +1,240 @@
+#include "sched/elastic.h"
+
+#include "runtime/base/clock.h"
+#include "tests/sched/script.h"
+#include "tests/support.h"
+#include <stdlib.h>
+
+static const struct e2b_policy_ops *const ops = &e2b_policy_elastic;
+
+static struct e2b_sched_model model_of(int slot_count) {
+    return (struct e2b_sched_model){.name = "m",
+        .slot_count = slot_count,
+        .size_count = 3,
+        .sizes = {1, 2, 4},
+        .instances = {1, 1, 1},
+        .weight = 1};
+}
+
+#define PLAY(slot_count, options, ...)                                                             \
+    do {                                                                                           \
+        const struct e2b_sched_model model = model_of(slot_count);                                 \
+        const struct e2b_script_step steps[] = {__VA_ARGS__};                                      \
+        SCRIPT_RUN(ops, e2b_script_policy(ops, &model, 1, options), &model, steps);                \
+    } while (0)
+
+static void seven_ready_slots_run_as_four_two_and_one(void **state) {
+    (void)state;
+    PLAY(8, "", {MORE(0, 0), ""}, {MORE(0, 1), ""}, {MORE(0, 2), ""}, {MORE(0, 3), ""},
+        {MORE(0, 4), ""}, {MORE(0, 5), ""}, {MORE(0, 6), ""},
+        {TIMER(0), "run0:0+4/4#0(GREEDY) run0:4+2/2#0(GREEDY) run0:6+1/1#0(GREEDY)"});
+}
+
+static void a_lone_slot_runs_at_once(void **state) {
+    (void)state;
+    PLAY(8, "", {READY(0, 5), "run0:5+1/1#0(GREEDY)"});
+}
+
+static void what_fits_no_free_size_waits_for_one(void **state) {
+    (void)state;
+    PLAY(8, "", {READY(0, 0), "run0:0+1/1#0(GREEDY)"}, {READY(1, 1), ""},
+        {READY(2, 2), "run0:1+2/2#0(GREEDY)"}, {READY(3, 3), ""}, {READY(4, 4), ""},
+        {DONE(5, 0, 0), "run0:3+1/1#0(GREEDY)"}, {READY(6, 5), ""}, {READY(7, 6), ""},
+        {READY(8, 7), "run0:4+4/4#0(GREEDY)"});
+}
+
+static void a_run_does_not_wrap(void **state) {
+    (void)state;
+    PLAY(8, "", {MORE(0, 6), ""}, {MORE(0, 7), ""}, {MORE(0, 0), ""}, {MORE(0, 1), ""},
+        {TIMER(0), "run0:6+2/2#0(GREEDY) run0:0+1/1#0(GREEDY)"});
+}
+
+static void gaps_split_what_is_ready(void **state) {
+    (void)state;
+    PLAY(8, "", {MORE(0, 0), ""}, {MORE(0, 1), ""}, {MORE(0, 3), ""}, {MORE(0, 4), ""},
+        {TIMER(0), "run0:0+2/2#0(GREEDY) run0:3+1/1#0(GREEDY)"},
+        {DONE(1, 0, 0), "run0:4+1/1#0(GREEDY)"});
+}
+
+static void the_oldest_takes_neighbours_on_both_sides(void **state) {
+    (void)state;
+    PLAY(8, "", {MORE(0, 3), ""}, {MORE(1, 2), ""}, {MORE(2, 4), ""}, {MORE(3, 1), ""},
+        {TIMER(4), "run0:1+4/4#0(GREEDY)"});
+}
+
+static void a_blocked_head_lets_a_larger_batch_pass(void **state) {
+    (void)state;
+    PLAY(8, "", {READY(0, 7), "run0:7+1/1#0(GREEDY)"}, {READY(1, 0), ""}, {MORE(2, 3), ""},
+        {READY(2, 4), "run0:3+2/2#0(GREEDY)"}, {DONE(3, 0, 0), "run0:0+1/1#0(GREEDY)"});
+}
+
+static void priority_goes_first(void **state) {
+    (void)state;
+    PLAY(8, "max_in_flight=1", {READY(0, 7), "run0:7+1/1#0(GREEDY)"}, {READY_PRIORITY(1, 0, 1), ""},
+        {READY_PRIORITY(2, 2, 0), ""}, {READY_PRIORITY(3, 4, -1), ""},
+        {DONE(4, 0, 0), "run0:4+1/1#0(GREEDY)"}, {DONE(5, 0, 0), "run0:2+1/1#0(GREEDY)"},
+        {DONE(6, 0, 0), "run0:0+1/1#0(GREEDY)"});
+}
+
+static void earlier_deadlines_go_first(void **state) {
+    (void)state;
+    PLAY(8, "max_in_flight=1", {READY(0, 7), "run0:7+1/1#0(GREEDY)"}, {READY(1, 0), ""},
+        {READY_BY(2, 2, 9000), "timer@9001"}, {READY_BY(3, 4, 8000), "timer@8001"},
+        {DONE(4, 0, 0), "run0:4+1/1#0(GREEDY)"}, {DONE(5, 0, 0), "run0:2+1/1#0(GREEDY)"},
+        {DONE(6, 0, 0), "run0:0+1/1#0(GREEDY)"});
+}
+
+static void patience_bounds_the_wait_of_those_without_deadline(void **state) {
+    (void)state;
+    PLAY(8, "max_in_flight=1 patience_us=5", {READY(0, 7), "run0:7+1/1#0(GREEDY)"},
+        {READY(1, 0), ""}, {READY_BY(2, 2, 9000), "timer@9001"},
+        {DONE(4, 0, 0), "run0:0+1/1#0(GREEDY)"});
+}
+
+static void max_in_flight_limits_batches_on_the_device(void **state) {
+    (void)state;
+    PLAY(8, "max_in_flight=2", {MORE(0, 0), ""}, {MORE(0, 1), ""}, {MORE(0, 2), ""},
+        {MORE(0, 3), ""}, {MORE(0, 4), ""}, {MORE(0, 5), ""}, {MORE(0, 6), ""},
+        {TIMER(0), "run0:0+4/4#0(GREEDY) run0:4+2/2#0(GREEDY)"},
+        {DONE(9, 2, 0), "run0:6+1/1#0(GREEDY)"});
+}
+
+static void a_withdrawn_slot_does_not_run(void **state) {
+    (void)state;
+    PLAY(8, "max_in_flight=1", {READY(0, 0), "run0:0+1/1#0(GREEDY)"}, {READY(1, 1), ""},
+        {READY(2, 2), ""}, {GONE(3, 1), ""}, {DONE(4, 0, 0), "run0:2+1/1#0(GREEDY)"},
+        {DONE(5, 0, 0), ""});
+}
+
+static void hopeless_slots_are_dropped_in_time(void **state) {
+    (void)state;
+    struct e2b_sched_model model = model_of(8);
+    model.solo_ns[0] = 1000;
+    model.solo_ns[1] = 1500;
+    const struct e2b_script_step steps[] = {
+        {READY_BY(0, 0, 999), "drop0:0(HOPELESS)"},
+        {READY_BY(0, 1, 1000), "run0:1+1/1#0(GREEDY)"},
+        {READY_BY(100, 3, 5000), "timer@4001"},
+        {READY_BY(200, 5, 2500), "timer@1501"},
+        {TIMER(1500), ""},
+        {TIMER(1501), "drop0:5(HOPELESS) timer@4001"},
+        {DONE(4001, 0, 0), "drop0:3(HOPELESS)"},
+    };
+    SCRIPT_RUN(ops, e2b_script_policy(ops, &model, 1, ""), &model, steps);
+}
+
+static void models_take_turns_by_target_and_weight(void **state) {
+    (void)state;
+    struct e2b_sched_model models[] = {model_of(8), model_of(8), model_of(8)};
+    models[1].weight = 4;        /* due 25 ms after arrival */
+    models[2].target_ns = 10000; /* 10 us */
+    const struct e2b_script_step steps[] = {
+        {READY_OF(0, 0, 0), "run0:0+1/1#0(GREEDY)"},
+        {READY_OF(0, 1, 2), ""},
+        {READY_OF(1, 2, 2), ""},
+        {READY_OF(2, 3, 2), ""},
+        {{.kind = E2B_SCHED_COMPLETED, .now_ns = 4}, "run2:2+1/1#0(GREEDY)"},
+        {{.kind = E2B_SCHED_COMPLETED, .now_ns = 5, .model = 2}, "run1:2+1/1#0(GREEDY)"},
+        {{.kind = E2B_SCHED_COMPLETED, .now_ns = 6, .model = 1}, "run0:2+1/1#0(GREEDY)"},
+    };
+    SCRIPT_RUN(ops, e2b_script_policy(ops, models, 3, "max_in_flight=1"), models, steps);
+}
+
+static int compare_times(const void *a, const void *b) {
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* All instances are taken, 10,000 slots wait, `stride` apart. */
+static struct e2b_policy *crowded(
+    const struct e2b_sched_model *model, int stride, struct e2b_sched_actions *actions) {
+    struct e2b_policy *policy = e2b_script_policy(ops, model, 1, "");
+    const int taken[] = {0, 2, 3, 5, 6, 7, 8};
+    struct e2b_sched_event timer = TIMER(0);
+    for (int i = 0; i < 7; i++) {
+        struct e2b_sched_event event = MORE(0, taken[i]);
+        ops->on_event(policy, &event, actions);
+    }
+    ops->on_event(policy, &timer, actions);
+    assert_int_equal(actions->count, 3);
+    for (int i = 0; i < 10000; i++) {
+        struct e2b_sched_event event = READY(i, 100 + i * stride);
+        ops->on_event(policy, &event, actions);
+    }
+    assert_int_equal(actions->count, 3);
+    return policy;
+}
+
+/* Numbers to read, not to assert: the machine may be busy. An instance of size `size_index` ends
+ * again and again; the slots that it takes then become ready anew. */
+static void time_decisions(const char *what, int stride, int size_index) {
+    enum { ROUNDS = 20000 };
+    static int64_t spent_ns[ROUNDS];
+    const struct e2b_sched_model model = model_of(32768);
+    struct e2b_sched_actions actions = {0};
+    struct e2b_policy *policy = crowded(&model, stride, &actions);
+    bool busy = true;
+    for (int i = 0; i < ROUNDS; i++) {
+        struct e2b_sched_event event = TIMER(i);
+        if (busy)
+            event = (struct e2b_sched_event)DONE(i, size_index, 0);
+        actions.count = 0;
+        int64_t before_ns = e2b_clock_ns();
+        ops->on_event(policy, &event, &actions);
+        spent_ns[i] = e2b_clock_ns() - before_ns;
+        busy = actions.count > 0;
+        for (int j = 0; busy && j < actions.list[0].count; j++) {
+            struct e2b_sched_event again = READY(20000 + i, actions.list[0].first + j);
+            ops->on_event(policy, &again, &actions);
+        }
+    }
+    assert_int_equal(ops->waiting(policy, 0), 10000);
+    qsort(spent_ns, ROUNDS, sizeof *spent_ns, compare_times);
+    print_message("decision with 10000 waiting, %s: median %lld ns, 99th percentile %lld ns\n",
+        what, (long long)spent_ns[ROUNDS / 2], (long long)spent_ns[ROUNDS * 99 / 100]);
+    ops->destroy(policy);
+    e2b_sched_actions_finish(&actions);
+}
+
+static void decisions_are_quick_with_ten_thousand_waiting(void **state) {
+    (void)state;
+    time_decisions("one by one", 1, 0);
+    time_decisions("fours", 1, 2);
+    time_decisions("gaps, size 1 free", 3, 0);
+    time_decisions("gaps, size 1 busy", 3, 1);
+}
+
+static void bad_models_are_refused(void **state) {
+    (void)state;
+    struct e2b_error err = {0};
+    struct e2b_policy *policy = NULL;
+    struct e2b_sched_model model = model_of(8);
+    int64_t values[16];
+    e2b_script_values(ops, "", values);
+    model.sizes[0] = 2;
+    assert_int_equal(ops->create(&model, 1, values, &policy, &err), E2B_INVALID);
+    assert_null(policy);
+    ops->destroy(NULL);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(seven_ready_slots_run_as_four_two_and_one),
+        cmocka_unit_test(a_lone_slot_runs_at_once),
+        cmocka_unit_test(what_fits_no_free_size_waits_for_one),
+        cmocka_unit_test(a_run_does_not_wrap),
+        cmocka_unit_test(gaps_split_what_is_ready),
+        cmocka_unit_test(the_oldest_takes_neighbours_on_both_sides),
+        cmocka_unit_test(a_blocked_head_lets_a_larger_batch_pass),
+        cmocka_unit_test(priority_goes_first),
+        cmocka_unit_test(earlier_deadlines_go_first),
+        cmocka_unit_test(patience_bounds_the_wait_of_those_without_deadline),
+        cmocka_unit_test(max_in_flight_limits_batches_on_the_device),
+        cmocka_unit_test(a_withdrawn_slot_does_not_run),
+        cmocka_unit_test(hopeless_slots_are_dropped_in_time),
+        cmocka_unit_test(models_take_turns_by_target_and_weight),
+        cmocka_unit_test(decisions_are_quick_with_ten_thousand_waiting),
+        cmocka_unit_test(bad_models_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
