@@ -28,8 +28,7 @@ static enum e2b_status one_fault(enum e2b_sim_fault fault, int nth) {
         struct e2b_error err = {0};
         struct e2b_request *request;
         assert_ok(e2b_request_open(fixture.served, 3, &request, &err), err);
-        if (i == 0)
-            e2b_sim_fail_nth(fixture.device, fault, nth);
+        e2b_sim_fail_nth(fixture.device, fault, i == 0 ? nth : 0);
         e2b_request_submit(request, NULL, fixture_note, &answers[i]);
         fixture_settle(&fixture);
         assert_int_equal(answers[i].count, 1);
