@@ -58,11 +58,12 @@ enum e2b_status e2b_graph_create(struct e2b_model *model, const struct e2b_graph
     struct e2b_network *net;
     if (check_options(options, err) != E2B_OK
         || e2b_specialise(model, options, &net, err) != E2B_OK)
-        return err->status;
+        return e2b_error_one_line(err);
     net->graph.precision = options->precision;
     if (rewrite(net, options, err) != E2B_OK) {
         e2b_network_destroy(net);
-        return e2b_error_while(err, "preparing the graph of batch size %d", options->batch);
+        e2b_error_while(err, "preparing the graph of batch size %d", options->batch);
+        return e2b_error_one_line(err);
     }
     *out = &net->graph;
     return E2B_OK;

@@ -159,15 +159,29 @@ static int first_varying(const struct layout *layout, const struct e2b_node *nod
     return -1;
 }
 
+static bool has_image_reader(const struct layout *layout, int value) {
+    const struct e2b_graph *graph = &layout->net->graph;
+    for (int i = 0; i < layout->original; i++)
+        for (int k = 0; k < graph->nodes[i].input_count; k++)
+            if (graph->nodes[i].inputs[k] == value
+                && graph->nodes[i].op->layout == E2B_LAYOUT_IMAGE)
+                return true;
+    return false;
+}
+
+/* Where an image comes from something that is none (raw pixels), its readers decide. */
 static enum e2b_layout output_layout(
-    const struct layout *layout, const struct e2b_node *node, const struct e2b_tensor *tensor) {
+    const struct layout *layout, const struct e2b_node *node, int output) {
+    const struct e2b_tensor *tensor = tensor_of(layout, output);
     if (node->op->layout == E2B_LAYOUT_IMAGE && is_image(tensor))
         return E2B_CHANNELS_LAST;
     int from = first_varying(layout, node);
-    if (node->op->layout == E2B_LAYOUT_FOLLOW && from >= 0
-        && tensor_of(layout, from)->shape.rank == tensor->shape.rank)
-        return tensor_of(layout, from)->layout;
-    return E2B_ROW_MAJOR;
+    if (node->op->layout != E2B_LAYOUT_FOLLOW || from < 0)
+        return E2B_ROW_MAJOR;
+    const struct e2b_tensor *leader = tensor_of(layout, from);
+    if (is_image(tensor) && !is_image(leader) && has_image_reader(layout, output))
+        return E2B_CHANNELS_LAST;
+    return leader->shape.rank == tensor->shape.rank ? leader->layout : E2B_ROW_MAJOR;
 }
 
 /* The graph output that a value is, or becomes through views that nothing else reads; else -1. */
@@ -207,7 +221,7 @@ static void set_outputs(struct layout *layout, int index) {
         if (node->outputs[k] < 0)
             continue;
         struct e2b_tensor *tensor = tensor_of(layout, node->outputs[k]);
-        tensor->layout = output_layout(layout, node, tensor);
+        tensor->layout = output_layout(layout, node, node->outputs[k]);
         tensor->dtype = inner_dtype(layout, tensor->dtype);
         e2b_tensor_set_dense(tensor, layout->options->channel_align);
         place_output(layout, node->outputs[k]);

@@ -48,6 +48,13 @@ static enum e2b_status probe(struct e2b_model *model, struct e2b_error *err) {
     return E2B_OK;
 }
 
+enum e2b_status e2b_error_one_line(struct e2b_error *err) {
+    for (char *c = err->text; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 127)
+            *c = '?';
+    return err->status;
+}
+
 enum e2b_status e2b_model_parse(const void *bytes, size_t count, const char *folder,
     struct e2b_model **out, struct e2b_error *err) {
     struct e2b_model *model = calloc(1, sizeof *model);
@@ -61,7 +68,7 @@ enum e2b_status e2b_model_parse(const void *bytes, size_t count, const char *fol
         probe(model, err);
     if (err->status != E2B_OK) {
         e2b_model_destroy(model);
-        return err->status;
+        return e2b_error_one_line(err);
     }
     *out = model;
     return E2B_OK;

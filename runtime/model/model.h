@@ -12,4 +12,8 @@ struct e2b_model {
     int64_t weight_bytes; /* of the constants that the network uses */
 };
 
+/* Names in a file may hold anything: keep an error that quotes them one printable line. Returns its
+ * status. */
+enum e2b_status e2b_error_one_line(struct e2b_error *err);
+
 #endif
