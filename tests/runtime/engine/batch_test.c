@@ -1,0 +1,103 @@
+#include "runtime/engine/batch.h"
+
+#include "tests/runtime/engine/fixture.h"
+#include "tests/support.h"
+
+struct notes {
+    int computed, copied;
+    enum e2b_event_state state;
+};
+
+static struct notes notes;
+
+static void on_computed(void *batch, enum e2b_event_state state) {
+    (void)batch;
+    notes.computed++;
+    notes.state = state;
+}
+
+static void on_copied(void *batch, enum e2b_event_state state) {
+    (void)batch;
+    (void)state;
+    notes.copied++;
+}
+
+static const struct e2b_batch_callbacks callbacks = {on_computed, on_copied};
+
+struct setting {
+    struct fixture fixture;
+    struct e2b_queue *downloads;
+    struct e2b_batch batch;
+};
+
+static void open_setting(struct setting *setting) {
+    struct e2b_error err = {0};
+    setting->fixture = fixture_open(fixture_sim(), true, 4);
+    struct e2b_device *device = setting->fixture.device;
+    assert_ok(device->ops->queue_create(device, &setting->downloads, &err), err);
+    setting->batch = (struct e2b_batch){
+        .served = setting->fixture.served, .first = 1, .count = 2, .size_index = 1};
+    notes = (struct notes){0};
+}
+
+static void close_setting(struct setting *setting) {
+    struct e2b_device *device = setting->fixture.device;
+    device->ops->queue_destroy(device, setting->downloads);
+    assert_int_equal(e2b_sim_objects(device).events, 0);
+    fixture_close(&setting->fixture);
+}
+
+static void both_notifications_come_once_with_times(void **state) {
+    (void)state;
+    struct setting setting;
+    struct e2b_error err = {0};
+    open_setting(&setting);
+    struct e2b_device *device = setting.fixture.device;
+    int64_t before_ns = device->ops->now_ns(device), started_ns = 0, ended_ns = 0;
+    assert_ok(e2b_batch_start(&setting.batch, setting.downloads, &callbacks, &err), err);
+    assert_int_equal(notes.computed + notes.copied, 0);
+    e2b_sim_run_until_idle(device);
+    assert_int_equal(notes.computed, 1);
+    assert_int_equal(notes.copied, 1);
+    assert_int_equal(notes.state, E2B_EVENT_DONE);
+    e2b_batch_span(&setting.batch, &started_ns, &ended_ns);
+    assert_true(started_ns >= before_ns);
+    assert_true(ended_ns - started_ns >= FIXTURE_KERNEL_NS);
+    e2b_batch_finish(&setting.batch);
+    close_setting(&setting);
+}
+
+static void a_start_that_fails_notifies_nobody(void **state) {
+    (void)state;
+    for (int nth = 1; nth <= 3; nth++) {
+        struct setting setting;
+        struct e2b_error err = {0};
+        open_setting(&setting);
+        e2b_sim_fail_nth(setting.fixture.device, E2B_SIM_FAULT_ENQUEUE, nth);
+        assert_int_equal(
+            e2b_batch_start(&setting.batch, setting.downloads, &callbacks, &err), E2B_DEVICE);
+        e2b_sim_run_until_idle(setting.fixture.device);
+        assert_int_equal(notes.computed + notes.copied, 0);
+        close_setting(&setting);
+    }
+}
+
+static void without_events_the_fallback_times_stay(void **state) {
+    (void)state;
+    struct setting setting;
+    open_setting(&setting);
+    int64_t started_ns = 3, ended_ns = 4;
+    e2b_batch_span(&setting.batch, &started_ns, &ended_ns);
+    assert_int_equal(started_ns, 3);
+    assert_int_equal(ended_ns, 4);
+    close_setting(&setting);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(both_notifications_come_once_with_times),
+        cmocka_unit_test(a_start_that_fails_notifies_nobody),
+        cmocka_unit_test(without_events_the_fallback_times_stay),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

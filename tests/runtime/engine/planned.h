@@ -1,0 +1,21 @@
+/* The fixture's network planned for one batch size, without an engine. */
+#ifndef E2B_TESTS_ENGINE_PLANNED_H
+#define E2B_TESTS_ENGINE_PLANNED_H
+
+#include "runtime/engine/plan.h"
+
+#define PLANNED_SLOT_FLOATS 16 /* from one slot to the next */
+
+struct planned {
+    struct e2b_device *device; /* the caller's */
+    struct e2b_model *model;
+    struct e2b_graph *graph;
+    struct e2b_weights *weights;
+    struct e2b_programs *programs;
+    struct e2b_plan *plan;
+};
+
+struct planned planned_open(struct e2b_device *device, int batch);
+void planned_close(struct planned *planned);
+
+#endif
