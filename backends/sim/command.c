@@ -76,7 +76,8 @@ static enum e2b_status enqueue(struct e2b_queue *queue, struct command *command,
 
 static enum e2b_status check_kernel(const struct sim *sim, const struct e2b_kernel *kernel,
     const size_t global[3], const size_t local[3], struct e2b_error *err) {
-    for (int i = 0; i < kernel->arg_count; i++)
+    int count = kernel->row.arg_count ? kernel->row.arg_count : kernel->arg_count;
+    for (int i = 0; i < count; i++)
         if (!kernel->is_set[i])
             return e2b_fail(err, E2B_INVALID, "kernel argument %d was not set", i);
     for (int i = 0; i < 3; i++)

@@ -38,6 +38,7 @@ struct e2b_sim_kernel {
     e2b_sim_kernel_fn *run; /* NULL: no effect */
     e2b_sim_cost_fn *cost;  /* NULL: cost_ns */
     int64_t cost_ns;
+    int arg_count; /* 0: as many as are set */
     void *context;
 };
 
