@@ -102,7 +102,7 @@ static enum e2b_status build(struct e2b_plan *plan, const struct e2b_plan_option
     for (int i = 0; i < plan->graph->node_count; i++)
         if (bind_node(plan, emitted, i, err) != E2B_OK)
             return err->status;
-    return e2b_programs_build(plan->programs, options->quiet, err);
+    return options->defer_build ? E2B_OK : e2b_programs_build(plan->programs, options->quiet, err);
 }
 
 enum e2b_status e2b_plan_create(struct e2b_device *device, const struct e2b_graph *graph,

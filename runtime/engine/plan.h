@@ -14,6 +14,7 @@ struct e2b_plan_options {
     int candidate;             /* tuning candidate of the forced variant */
     struct e2b_text *explain;  /* a line a node: the variant, and why better ones were refused */
     bool quiet;                /* no progress on the terminal */
+    bool defer_build; /* the caller builds the programs of several plans, before their instances */
 };
 
 /* Where a kernel argument's memory is. */

@@ -124,33 +124,42 @@ static enum e2b_status make_instances(
     return E2B_OK;
 }
 
-static enum e2b_status make_size(
-    struct e2b_served *served, struct e2b_programs *programs, int index, struct e2b_error *err) {
-    struct e2b_granularity *size = &served->sizes[index];
-    size->size = served->batchable ? served->options.sizes[index] : 1;
+static enum e2b_status make_plan(struct e2b_served *served, struct e2b_programs *programs,
+    struct e2b_granularity *size, struct e2b_error *err) {
+    const struct e2b_plan_options options = {.defer_build = true};
     if (make_graph(served, size, err) != E2B_OK
         || e2b_plan_create(
-               served->device, size->graph, served->weights, programs, NULL, &size->plan, err)
-            != E2B_OK
-        || make_instances(served, size, served->options.instances[index], err) != E2B_OK)
+               served->device, size->graph, served->weights, programs, &options, &size->plan, err)
+            != E2B_OK)
         return e2b_error_while(err, "preparing batch size %d", size->size);
-    served->size_count++;
+    return E2B_OK;
+}
+
+static enum e2b_status make_sizes(
+    struct e2b_served *served, struct e2b_programs *programs, struct e2b_error *err) {
+    served->size_count = served->batchable ? served->options.size_count : 1;
+    for (int i = 0; i < served->size_count; i++) {
+        served->sizes[i].size = served->batchable ? served->options.sizes[i] : 1;
+        if (make_plan(served, programs, &served->sizes[i], err) != E2B_OK)
+            return err->status;
+    }
+    if (e2b_programs_build(programs, false, err) != E2B_OK)
+        return err->status;
+    for (int i = 0; i < served->size_count; i++)
+        if (make_instances(served, &served->sizes[i], served->options.instances[i], err) != E2B_OK)
+            return e2b_error_while(err, "preparing batch size %d", served->sizes[i].size);
     return E2B_OK;
 }
 
 static enum e2b_status build(
     struct e2b_served *served, struct e2b_programs *programs, struct e2b_error *err) {
-    if (describe_io(served, err) != E2B_OK || make_pool(served, err) != E2B_OK
-        || e2b_weights_create(served->device, &served->weights, err) != E2B_OK)
-        return err->status;
     served->batches = calloc((size_t)served->options.slot_count, sizeof *served->batches);
     if (!served->batches)
         return e2b_fail_memory(err, "a served model");
-    int count = served->batchable ? served->options.size_count : 1;
-    for (int i = 0; i < count; i++)
-        if (make_size(served, programs, i, err) != E2B_OK)
-            return err->status;
-    return E2B_OK;
+    if (describe_io(served, err) != E2B_OK || make_pool(served, err) != E2B_OK
+        || e2b_weights_create(served->device, &served->weights, err) != E2B_OK)
+        return err->status;
+    return make_sizes(served, programs, err);
 }
 
 enum e2b_status e2b_served_create(struct e2b_device *device, struct e2b_programs *programs,
