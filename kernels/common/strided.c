@@ -119,7 +119,7 @@ void e2b_map_init(
     const struct e2b_tensor *tensor = &call->outputs[output].tensor;
     memset(map, 0, sizeof *map);
     map->function = function;
-    map->operands[0] = (struct e2b_map_operand){.is_output = true, .index = output};
+    map->operands[0] = (struct e2b_map_operand){E2B_MAP_OUTPUT, output, 0};
     e2b_walk_init(&map->walk, &tensor->shape);
     e2b_walk_add(&map->walk, &tensor->shape, tensor->stride);
     map->walk.lane_dim = 1;
@@ -186,9 +186,12 @@ bool e2b_accepts_strided(const struct e2b_call *call, char *reason, size_t reaso
     return true;
 }
 
-static const struct e2b_operand *operand_of(
-    const struct e2b_call *call, const struct e2b_map_operand *operand) {
-    return operand->is_output ? &call->outputs[operand->index] : &call->inputs[operand->index];
+static enum e2b_dtype dtype_of(const struct e2b_call *call, const struct e2b_map *map, int k) {
+    const struct e2b_map_operand *operand = &map->operands[k];
+    if (operand->from == E2B_MAP_PACKED)
+        return E2B_F32;
+    return operand->from == E2B_MAP_OUTPUT ? call->outputs[operand->index].tensor.dtype
+                                           : call->inputs[operand->index].tensor.dtype;
 }
 
 /* Integers are computed as long, exactly; with a float among the operands all are floats. */
@@ -197,7 +200,7 @@ static const char *compute_type(const struct e2b_call *call, const struct e2b_ma
         || map->activation.kind != E2B_ACT_IDENTITY)
         return "float";
     for (int k = 0; k < map->walk.operands; k++)
-        if (e2b_dtype_is_float(operand_of(call, &map->operands[k])->tensor.dtype))
+        if (e2b_dtype_is_float(dtype_of(call, map, k)))
             return "float";
     return "long";
 }
@@ -206,12 +209,15 @@ static enum e2b_status add_operand(const struct e2b_call *call, const struct e2b
     struct e2b_launch_list *list, struct e2b_launch *launch, struct e2b_error *err) {
     const struct e2b_map_operand *operand = &map->operands[k];
     const struct e2b_walk *walk = &map->walk;
-    if (operand->is_output)
+    if (operand->from == E2B_MAP_OUTPUT) {
         e2b_launch_output(launch, operand->index);
-    else if (e2b_launch_operand(
-                 list, launch, call, operand->index, operand_of(call, operand)->tensor.dtype, err)
-        != E2B_OK)
+    } else if (operand->from == E2B_MAP_PACKED) {
+        e2b_launch_packed(launch, operand->index);
+        e2b_launch_int(launch, 0);
+    } else if (e2b_launch_operand(list, launch, call, operand->index, dtype_of(call, map, k), err)
+        != E2B_OK) {
         return err->status;
+    }
     e2b_launch_int(launch, operand->base);
     for (int i = walk->rank - 1; i >= 0; i--)
         e2b_launch_int(launch, walk->stride[k][i]);
@@ -238,7 +244,10 @@ static int vector_width(const struct e2b_call *call, const struct e2b_walk *walk
     for (int k = 0; k < walk->operands; k++)
         strided |= inner_mode(walk, k) == 2;
     int widest = call->traits->is_cpu ? 16 : strided ? length <= 8 ? 8 : 1 : 4;
-    return length >= widest ? widest : length > 4 ? 8 : length > 1 ? 4 : 1;
+    int width = length >= widest ? widest : length > 4 ? 8 : length > 1 ? 4 : 1;
+    while (width > 4 && length < 8 * width && length % width)
+        width /= 2;
+    return width;
 }
 
 /* Options name the types TY, TA, TB, TC and how each operand lies along the innermost dimension. */
@@ -249,8 +258,7 @@ static void map_options(
         map->function, width, map->walk.rank, compute_type(call, map), (int)map->activation.kind);
     for (int k = 0; k < map->walk.operands; k++)
         at += snprintf(text + at, bytes - (size_t)at, " -DT%c=%s -DI%c=%d", names[k],
-            e2b_dtype_cl(operand_of(call, &map->operands[k])->tensor.dtype), names[k],
-            inner_mode(&map->walk, k));
+            e2b_dtype_cl(dtype_of(call, map, k)), names[k], inner_mode(&map->walk, k));
 }
 
 /* Rows of the space times chunks of its innermost dimension; several in a row for a CPU's item. */
@@ -277,10 +285,10 @@ static void count_work(
     double count = (double)e2b_walk_count(&map->walk);
     launch->flops = count;
     for (int k = 0; k < map->walk.operands; k++) {
-        const struct e2b_tensor *tensor = &operand_of(call, &map->operands[k])->tensor;
-        double elements = (double)e2b_shape_count(&tensor->shape);
-        launch->bytes +=
-            (elements < count ? elements : count) * (double)e2b_dtype_bytes(tensor->dtype);
+        double elements = 1;
+        for (int i = 0; i < map->walk.rank; i++)
+            elements *= map->walk.stride[k][i] ? (double)map->walk.dims[i] : 1;
+        launch->bytes += elements * (double)e2b_dtype_bytes(dtype_of(call, map, k));
     }
 }
 
@@ -296,6 +304,10 @@ static enum e2b_status emit_rows(const struct e2b_call *call, const struct e2b_m
     map_grid(call, &map->walk, width, launch);
     if (add_operands(call, map, list, launch, err) != E2B_OK)
         return err->status;
+    if (!strcmp(map->function, "GATHER")) {
+        e2b_launch_int(launch, map->gather_length);
+        e2b_launch_int(launch, map->gather_stride);
+    }
     e2b_launch_float(launch, (double)map->p);
     e2b_launch_float(launch, (double)map->q);
     e2b_launch_float(launch, (double)map->activation.a);
@@ -331,10 +343,10 @@ static enum e2b_status emit_tiles(const struct e2b_call *call, const struct e2b_
     const struct e2b_walk *walk = &map->walk;
     int last = walk->rank - 1;
     bool cpu = call->traits->is_cpu || call->traits->max_group < 256;
-    struct e2b_launch *launch = e2b_launch_add(list, &e2b_source_tiled,
-        cpu ? "tile_serial" : "tile_local", "-DRANK=%d -DCT=%s -DTY=%s -DTA=%s", walk->rank,
-        compute_type(call, map), e2b_dtype_cl(operand_of(call, &map->operands[0])->tensor.dtype),
-        e2b_dtype_cl(operand_of(call, &map->operands[1])->tensor.dtype));
+    struct e2b_launch *launch =
+        e2b_launch_add(list, &e2b_source_tiled, cpu ? "tile_serial" : "tile_local",
+            "-DRANK=%d -DCT=%s -DTY=%s -DTA=%s", walk->rank, compute_type(call, map),
+            e2b_dtype_cl(dtype_of(call, map, 0)), e2b_dtype_cl(dtype_of(call, map, 1)));
     if (!launch)
         return e2b_fail_memory(err, "a launch");
     count_work(call, map, launch);

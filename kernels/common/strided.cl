@@ -9,7 +9,7 @@
 #define CAT(a, b) CAT_(a, b)
 
 #define AS_CT CAT(convert_, CT)
-#if defined(MAP_FIRST)
+#if defined(MAP_FIRST) || defined(MAP_GATHER)
 #define F(Q, a, b, c) (a)
 #elif defined(MAP_TO_BOOL)
 #define F(Q, a, b, c) ((a) != (Q)(0) ? (Q)(1) : (Q)(0))
@@ -151,7 +151,10 @@
 #ifndef IC
 #define IC 1
 #endif
-#if V > 1 && IY == 1 && IA != 2 && IB != 2 && IC != 2
+#if defined(MAP_GATHER) && IB != 0
+#define GATHER_EACH
+#endif
+#if V > 1 && !defined(GATHER_EACH) && IY == 1 && IA != 2 && IB != 2 && IC != 2
 #define VECTOR
 #endif
 
@@ -164,6 +167,12 @@
 #define ACTIVATEDV CAT(CT, _ACTIVATEV)
 #endif
 
+/* Where index i lies along the gathered dimension; what is out of range is taken into it. */
+#define GATHERED(i)                                                                                \
+    ((int)clamp((long)(i) < 0 ? (long)(i) + gather_length : (long)(i), (long)0,                    \
+         (long)(gather_length - 1))                                                                \
+        * gather_stride)
+
 __kernel void map(uint total, uint per_item, uint chunks, int length ARGS(d), __global TY *y,
     uint y_offset, int y_base ARGS(y), __global const TA *a, uint a_offset, int a_base ARGS(a)
 #if INPUTS > 1
@@ -171,6 +180,9 @@ __kernel void map(uint total, uint per_item, uint chunks, int length ARGS(d), __
 #endif
 #if INPUTS > 2
     , __global const TC *c, uint c_offset, int c_base ARGS(c)
+#endif
+#ifdef MAP_GATHER
+    , int gather_length, int gather_stride
 #endif
     , float p, float q, float act_a, float act_b) {
     uint id = (uint)get_global_id(0) * per_item;
@@ -187,10 +199,13 @@ __kernel void map(uint total, uint per_item, uint chunks, int length ARGS(d), __
 #if INPUTS > 2
         __global const TC *tc = c + c_offset + (c_base + AT(c));
 #endif
+#if defined(MAP_GATHER) && !defined(GATHER_EACH)
+        ta += GATHERED(tb[0]);
+#endif
 #ifdef VECTOR
         if (from + V <= d0) {
             CTV va = READV(TA, IA, ta, from);
-#if INPUTS > 1
+#if INPUTS > 1 && !defined(MAP_GATHER)
             CTV vb = READV(TB, IB, tb, from);
 #endif
 #if INPUTS > 2
@@ -204,8 +219,12 @@ __kernel void map(uint total, uint per_item, uint chunks, int length ARGS(d), __
         for (int i = from; i < min(from + V, length); i++) {
             CT result = 0;
             if (i < d0) {
+#ifdef GATHER_EACH
+                CT sa = CAT(GET_, TA)(ta, ALONG(IA, i, a0) + GATHERED(tb[ALONG(IB, i, b0)]));
+#else
                 CT sa = READ(TA, IA, ta, i, a0);
-#if INPUTS > 1
+#endif
+#if INPUTS > 1 && !defined(MAP_GATHER)
                 CT sb = READ(TB, IB, tb, i, b0);
 #endif
 #if INPUTS > 2

@@ -39,8 +39,8 @@ struct e2b_cursor {
 void e2b_cursor_next(struct e2b_cursor *cursor);
 
 struct e2b_map_operand {
-    bool is_output;
-    int index;    /* node input or output */
+    enum { E2B_MAP_INPUT, E2B_MAP_OUTPUT, E2B_MAP_PACKED } from;
+    int index;    /* node input or output; packing, of floats */
     int64_t base; /* elements to skip */
 };
 
@@ -48,6 +48,8 @@ struct e2b_map {
     const char *function; /* a MAP_<function> of strided.cl: "ADD" */
     struct e2b_activation activation;
     float p, q; /* of WEIGHTED: p a + q b */
+    /* of GATHER, which reads a at b * gather_stride, b from -gather_length to gather_length - 1 */
+    int64_t gather_length, gather_stride;
     struct e2b_walk walk;
     struct e2b_map_operand operands[E2B_WALK_OPERANDS];
 };

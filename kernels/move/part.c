@@ -45,7 +45,8 @@ static enum e2b_status emit_part(const struct e2b_mover *mover, const struct e2b
     struct e2b_map map = {
         .function = to->dtype == E2B_BOOL && from.dtype != E2B_BOOL ? "TO_BOOL" : "FIRST",
         .walk = part.walk,
-        .operands = {{true, part.output, part.base[0]}, {false, part.input, part.base[1]}}};
+        .operands = {{E2B_MAP_OUTPUT, part.output, part.base[0]},
+            {E2B_MAP_INPUT, part.input, part.base[1]}}};
     if (map.walk.lane_dim >= 0)
         map.walk.pad_lanes = e2b_pad_lanes(to, call->traits);
     return e2b_map_emit(call, &map, list, err);
