@@ -15,6 +15,9 @@ enum e2b_status e2b_pass_drop_views(struct e2b_network *net, struct e2b_error *e
  * on sample points, so the way in which an exporter wrote it does not matter. */
 enum e2b_status e2b_pass_recognise(struct e2b_network *net, struct e2b_error *err);
 
+/* A zero Pad of height and width becomes the padding of the convolution that reads it. */
+enum e2b_status e2b_pass_pad(struct e2b_network *net, struct e2b_error *err);
+
 /* BatchNormalization and per-channel Add, Sub, Mul, Div by constants become part of the weights and
  * bias of the convolution or matrix product before them. */
 enum e2b_status e2b_pass_affine(struct e2b_network *net, struct e2b_error *err);
