@@ -93,6 +93,7 @@ static void count_buffer(struct sim *sim, const struct e2b_buffer *buffer, int s
 
 static enum e2b_status buffer_create(struct e2b_device *device, enum e2b_memory memory,
     size_t bytes, struct e2b_buffer **out, struct e2b_error *err) {
+    *out = NULL;
     struct sim *sim = sim_of(device);
     struct e2b_buffer *buffer = malloc(sizeof *buffer);
     if (!buffer)
@@ -171,6 +172,7 @@ static void queue_destroy(struct e2b_device *device, struct e2b_queue *queue) {
 
 static enum e2b_status program_build(struct e2b_device *device, const struct e2b_source *source,
     const char *options, struct e2b_program **out, struct e2b_error *err) {
+    *out = NULL;
     (void)options;
     struct sim *sim = sim_of(device);
     struct e2b_program *program = calloc(1, sizeof *program);
@@ -222,6 +224,7 @@ static enum e2b_status make_kernel(struct sim *sim, const struct e2b_sim_kernel 
 
 static enum e2b_status kernel_create(struct e2b_device *device, struct e2b_program *program,
     const char *name, struct e2b_kernel **out, struct e2b_error *err) {
+    *out = NULL;
     struct sim *sim = sim_of(device);
     const struct e2b_sim_kernel *row = find_row(sim, name);
     (void)program;
@@ -232,6 +235,7 @@ static enum e2b_status kernel_create(struct e2b_device *device, struct e2b_progr
 
 static enum e2b_status routine_create(
     struct e2b_device *device, const char *name, struct e2b_kernel **out, struct e2b_error *err) {
+    *out = NULL;
     struct sim *sim = sim_of(device);
     const struct e2b_sim_kernel *row = find_row(sim, name);
     if (!row)
