@@ -14,12 +14,12 @@ enum e2b_event_state e2b_cl_event_state(struct e2b_event *event, struct e2b_erro
 }
 
 enum e2b_status e2b_cl_event_wait(struct e2b_event *event, struct e2b_error *err) {
-    cl_int code = clWaitForEvents(1, &event->event);
-    if (code == CL_SUCCESS)
-        return E2B_OK;
-    cl_int cause;
-    bool failed = e2b_cl_event_state_of(event->event, &cause) == E2B_EVENT_FAILED;
-    return e2b_cl_fail(err, failed ? cause : code, "work on %s", event->device->base.traits.device);
+    cl_int code = clWaitForEvents(1, &event->event), cause;
+    if (e2b_cl_event_state_of(event->event, &cause) == E2B_EVENT_FAILED)
+        code = cause;
+    return code == CL_SUCCESS
+        ? E2B_OK
+        : e2b_cl_fail(err, code, "work on %s", event->device->base.traits.device);
 }
 
 bool e2b_cl_event_stamps(cl_event event, struct e2b_event_times *out) {

@@ -17,6 +17,7 @@ static const struct e2b_profile profiles[] = {
         .polls = true,
         .inline_ptx = true,
         .hides_local = true,
+        .hides_l2 = true,
         .hides_half = true,
         .base_align_bytes = 256,
     },
@@ -25,7 +26,7 @@ static const struct e2b_profile profiles[] = {
     {.name = "intel", .platform = "Intel"},
     {.name = "mesa", .platform = "rusticl", .penalty = 50},
     {.name = "oclgrind", .platform = "Oclgrind", .penalty = 1000},
-    {.name = "generic"},
+    {.name = "generic", .polls = true},
 };
 
 const struct e2b_profile *e2b_profile_find(const char *platform) {

@@ -11,6 +11,7 @@ struct e2b_profile {
     bool polls;           /* asking for ended events tells sooner than the runtime's callback */
     bool inline_ptx;      /* worth probing which level of inline PTX works */
     bool hides_local;     /* static local arrays may be larger than reported: probe */
+    bool hides_l2;        /* the cache that it reports is another one */
     bool hides_half;      /* half arithmetic works without its extension: probe */
     int base_align_bytes; /* 0: what the device reports */
     int penalty;          /* taken from the score: simulators and software for other purposes */

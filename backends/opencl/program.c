@@ -73,6 +73,22 @@ static void first_error(const char *log, char *out, size_t capacity) {
     snprintf(out, capacity, "%.*s", (int)strcspn(line, "\r\n"), line);
 }
 
+static int lines_of(const char *text, size_t bytes) {
+    int lines = 0;
+    for (size_t i = 0; i < bytes; i++)
+        lines += text[i] == '\n';
+    return lines;
+}
+
+/* Some compilers heed no #line and count from the first line of all: "<kernel>:121:10: error: ...".
+ * Turn that into the file's own line. */
+static void relocate(const struct e2b_source *source, char *line, size_t capacity) {
+    char rest[200];
+    int number, prefix = 3 + lines_of(e2b_source_prelude.text, e2b_source_prelude.bytes);
+    if (sscanf(line, "<%*[^>]>:%d:%199[^\n]", &number, rest) == 2 && number > prefix)
+        snprintf(line, capacity, "%s:%d:%s", source->path, number - prefix, rest);
+}
+
 static enum e2b_status fail_build(struct e2b_opencl *device, const struct e2b_source *source,
     const char *options, cl_program program, cl_int code, struct e2b_error *err) {
     size_t bytes = 0;
@@ -82,6 +98,7 @@ static enum e2b_status fail_build(struct e2b_opencl *device, const struct e2b_so
     if (log) {
         clGetProgramBuildInfo(program, device->id, CL_PROGRAM_BUILD_LOG, bytes, log, NULL);
         first_error(log, line, sizeof line);
+        relocate(source, line, sizeof line);
         e2b_log(E2B_LOG_DEBUG, "opencl", "build log of %s with \"%s\":\n%s", source->path, options,
             log);
     }

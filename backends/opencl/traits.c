@@ -52,9 +52,10 @@ static void query_cpu(cl_device_id id, struct e2b_traits *traits) {
         traits->compute_units = machine->cores;
 }
 
-static void query_gpu(cl_device_id id, struct e2b_traits *traits) {
+static void query_gpu(const struct e2b_opencl *device, struct e2b_traits *traits) {
     traits->channel_align = 8;
-    traits->l2_bytes = e2b_cl_device_number(id, CL_DEVICE_GLOBAL_MEM_CACHE_SIZE);
+    if (!device->profile->hides_l2)
+        traits->l2_bytes = e2b_cl_device_number(device->id, CL_DEVICE_GLOBAL_MEM_CACHE_SIZE);
 }
 
 static int64_t smaller(int64_t a, int64_t b) {
@@ -90,7 +91,7 @@ void e2b_cl_traits_query(struct e2b_opencl *device, const struct e2b_opencl_info
     if (traits->is_cpu)
         query_cpu(id, traits);
     else
-        query_gpu(id, traits);
+        query_gpu(device, traits);
 }
 
 #define RESULT "half %d local %lld ptx %d warp %d"

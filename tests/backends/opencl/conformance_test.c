@@ -24,13 +24,12 @@ static const char nonsense[] = "__kernel void broken(__global int *x) {\n    x[0
 static const struct e2b_source source = {"tests/conformance.cl", kernels, sizeof kernels - 1};
 static const struct e2b_source broken = {"tests/broken.cl", nonsense, sizeof nonsense - 1};
 
-/* As open, but notices come the way that the device's profile does not prefer. */
-static enum e2b_status open_otherwise(struct e2b_device **out, struct e2b_error *err) {
+/* As open, but a thread polls for ended events, whatever the device's profile prefers. */
+static enum e2b_status open_polling(struct e2b_device **out, struct e2b_error *err) {
     if (e2b_test_open(out, err) != E2B_OK)
         return err->status;
-    struct e2b_opencl *device = e2b_opencl_of(*out);
-    e2b_cl_waiter_destroy(device->waiter);
-    return e2b_cl_waiter_create("", !device->profile->polls, &device->waiter, err);
+    e2b_cl_waiter_destroy(e2b_opencl_of(*out)->waiter);
+    return e2b_cl_waiter_create("", true, &e2b_opencl_of(*out)->waiter, err);
 }
 
 int main(void) {
@@ -42,7 +41,7 @@ int main(void) {
         .broken = &broken,
     };
     int failed = e2b_conformance_run(&subject);
-    subject.name = "opencl, other notices";
-    subject.open = open_otherwise;
+    subject.name = "opencl, polling";
+    subject.open = open_polling;
     return failed + e2b_conformance_run(&subject);
 }

@@ -48,7 +48,8 @@ static void the_identity_names_platform_device_and_driver(void **state) {
     e2b_cl_identify(&device, &found[0]);
     assert_non_null(strstr(device.identity, found[0].info.device));
     assert_non_null(strstr(device.identity, found[0].info.driver));
-    assert_int_equal(strncmp(device.identity, found[0].info.platform, 20), 0);
+    size_t shown = strlen(found[0].info.platform) < 30 ? strlen(found[0].info.platform) : 30;
+    assert_int_equal(strncmp(device.identity, found[0].info.platform, shown), 0);
     char *before = strdup(device.identity);
     found[0].info.driver[0] ^= 1;
     e2b_cl_identify(&device, &found[0]);
