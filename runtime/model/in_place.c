@@ -56,17 +56,6 @@ static bool can_write_slice(
     return !has_view_reader(placer, node->inputs[k]);
 }
 
-/* The same operator as a view: its shape rule and reference stay, its kernels are not run. */
-static const struct e2b_op *as_view(struct e2b_network *net, const struct e2b_op *op) {
-    struct e2b_op *view = e2b_arena_alloc(&net->arena, sizeof *view);
-    if (view) {
-        *view = *op;
-        view->layout = E2B_LAYOUT_VIEW;
-        view->variants = NULL;
-    }
-    return view;
-}
-
 enum e2b_status e2b_join_in_place(struct e2b_placer *placer, int index, struct e2b_error *err) {
     struct e2b_node *node = &placer->net->graph.nodes[index];
     int axis = node->op == &e2b_op_concat ? concat_axis(placer, node) : -1;
@@ -78,9 +67,8 @@ enum e2b_status e2b_join_in_place(struct e2b_placer *placer, int index, struct e
     if (value_at(placer, node->outputs[0])->storage < 0
         && e2b_place_in_arena(placer, node->outputs[0], err) != E2B_OK)
         return err->status;
-    node->op = as_view(placer->net, node->op);
-    if (!node->op)
-        return e2b_fail_memory(err, "a graph");
+    if (e2b_make_view(placer->net, node, err) != E2B_OK)
+        return err->status;
     const struct e2b_value *out = value_at(placer, node->outputs[0]);
     int64_t offset = out->offset;
     for (int k = 0; k < node->input_count; k++) {
@@ -140,9 +128,8 @@ enum e2b_status e2b_part_in_place(struct e2b_placer *placer, int index, struct e
     for (int k = 0; k < node->output_count; k++)
         if (!can_read_part(placer, &in->tensor, node->outputs[k], lane[k]))
             return E2B_OK;
-    node->op = as_view(placer->net, node->op);
-    if (!node->op)
-        return e2b_fail_memory(err, "a graph");
+    if (e2b_make_view(placer->net, node, err) != E2B_OK)
+        return err->status;
     for (int k = 0; k < node->output_count; k++) {
         struct e2b_value *part = value_at(placer, node->outputs[k]);
         part->storage = in->storage;

@@ -228,26 +228,67 @@ static void set_outputs(struct layout *layout, int index) {
     }
 }
 
+/* The strides of a value of shape `from` whose memory, seen as `shape`, is what the view's readers
+ * want: channels-last if they are image operators and no pad lanes are needed, else row-major. */
+static void choose_strides(const struct layout *layout, int output, const struct e2b_shape *shape,
+    const struct e2b_shape *from, struct e2b_tensor *out) {
+    struct e2b_tensor seen = *tensor_of(layout, output);
+    seen.shape = *shape;
+    seen.layout = E2B_CHANNELS_LAST;
+    e2b_tensor_set_dense(&seen, 1);
+    if (is_image(&seen) && shape->dims[1] % layout->options->channel_align == 0
+        && has_image_reader(layout, output) && e2b_tensor_reshape(&seen, from, out))
+        return;
+    out->layout = E2B_ROW_MAJOR;
+    e2b_tensor_set_dense(out, 1);
+}
+
+/* Row-major in name, but with the strides of channels-last samples without pad lanes. */
+static void relabel(const struct layout *layout, struct e2b_tensor *tensor) {
+    struct e2b_tensor last = *tensor;
+    last.layout = E2B_CHANNELS_LAST;
+    e2b_tensor_set_dense(&last, 1);
+    if (!is_image(tensor) || tensor->shape.dims[1] % layout->options->channel_align)
+        return;
+    last.stride[0] = tensor->stride[0];
+    for (int i = 1; i < tensor->shape.rank; i++)
+        if (tensor->shape.dims[i] != 1 && tensor->stride[i] != last.stride[i])
+            return;
+    *tensor = last;
+}
+
 static enum e2b_status lay_view(struct layout *layout, int index, struct e2b_error *err) {
-    struct e2b_node *node = &layout->net->graph.nodes[index];
+    const struct e2b_node *node = &layout->net->graph.nodes[index];
     int input = node->inputs[0], output = node->outputs[0];
+    const struct e2b_tensor from = *tensor_of(layout, input);
     const struct e2b_shape shape = tensor_of(layout, output)->shape;
-    if (e2b_shape_equal(&tensor_of(layout, input)->shape, &shape)) {
-        *tensor_of(layout, output) = *tensor_of(layout, input);
+    if (e2b_shape_equal(&from.shape, &shape)) {
+        *tensor_of(layout, output) = from;
         return E2B_OK;
     }
-    if (e2b_tensor_reshape(tensor_of(layout, input), &shape, tensor_of(layout, output)))
-        return E2B_OK;
-    input = add_convert(layout, input, tensor_of(layout, input)->dtype, E2B_ROW_MAJOR, err);
-    if (input < 0)
-        return err->status;
-    layout->net->graph.nodes[index].inputs[0] = input;
-    place_output(layout, input);
-    if (!e2b_tensor_reshape(tensor_of(layout, input), &shape, tensor_of(layout, output))) {
-        e2b_tensor_set_dense(tensor_of(layout, input), 1);
-        e2b_tensor_reshape(tensor_of(layout, input), &shape, tensor_of(layout, output));
+    if (!e2b_tensor_reshape(&from, &shape, tensor_of(layout, output))) {
+        int made = add_convert(layout, input, from.dtype, E2B_ROW_MAJOR, err);
+        if (made < 0)
+            return err->status;
+        layout->net->graph.nodes[index].inputs[0] = made;
+        choose_strides(layout, output, &shape, &from.shape, tensor_of(layout, made));
+        e2b_tensor_reshape(tensor_of(layout, made), &shape, tensor_of(layout, output));
     }
+    relabel(layout, tensor_of(layout, output));
     return E2B_OK;
+}
+
+static enum e2b_status lay_transpose(struct layout *layout, int index, struct e2b_error *err) {
+    struct e2b_node *node = &layout->net->graph.nodes[index];
+    const struct e2b_transpose_params *params = node->params;
+    struct e2b_tensor *out = tensor_of(layout, node->outputs[0]);
+    const struct e2b_tensor *in = tensor_of(layout, node->inputs[0]);
+    out->dtype = in->dtype;
+    out->layout = E2B_ROW_MAJOR;
+    for (int i = 0; i < out->shape.rank; i++)
+        out->stride[i] = in->stride[params->perm[i]];
+    relabel(layout, out);
+    return e2b_make_view(layout->net, node, err);
 }
 
 static int root_of(const struct e2b_graph *graph, int value) {
@@ -304,9 +345,14 @@ static enum e2b_status lay_all(struct layout *layout, struct e2b_error *err) {
     for (int i = 0; i < layout->original; i++) {
         if (convert_inputs(layout, i, err) != E2B_OK)
             return err->status;
-        if (layout->net->graph.nodes[i].op->layout != E2B_LAYOUT_VIEW)
+        const struct e2b_node *node = &layout->net->graph.nodes[i];
+        if (node->op == &e2b_op_transpose && is_varying(layout, node->inputs[0]))
+            lay_transpose(layout, i, err);
+        else if (node->op->layout == E2B_LAYOUT_VIEW)
+            lay_view(layout, i, err);
+        else
             set_outputs(layout, i);
-        else if (lay_view(layout, i, err) != E2B_OK)
+        if (err->status != E2B_OK)
             return err->status;
     }
     return lay_outputs(layout, err);

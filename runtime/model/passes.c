@@ -28,6 +28,18 @@ void e2b_take_over(struct e2b_network *net, int into, int from) {
     net->graph.nodes[from].op = NULL;
 }
 
+enum e2b_status e2b_make_view(
+    struct e2b_network *net, struct e2b_node *node, struct e2b_error *err) {
+    struct e2b_op *view = e2b_arena_alloc(&net->arena, sizeof *view);
+    if (!view)
+        return e2b_fail_memory(err, "a graph");
+    *view = *node->op;
+    view->layout = E2B_LAYOUT_VIEW;
+    view->variants = NULL;
+    node->op = view;
+    return E2B_OK;
+}
+
 enum e2b_status e2b_pass_drop_views(struct e2b_network *net, struct e2b_error *err) {
     struct e2b_graph *graph = &net->graph;
     for (int i = 0; i < graph->node_count; i++) {

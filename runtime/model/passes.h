@@ -30,8 +30,8 @@ enum e2b_status e2b_pass_residual(struct e2b_network *net, struct e2b_error *err
 enum e2b_status e2b_pass_activation(struct e2b_network *net, struct e2b_error *err);
 
 /* Choose each value's element type and layout, inserting the operator "convert" where a reader
- * needs another than the value has. Float values inside are stored in graph->precision; inputs and
- * outputs keep theirs. */
+ * needs another than the value has. Transpose becomes a view: its readers go by strides. Float
+ * values inside are stored in graph->precision; inputs and outputs keep theirs. */
 enum e2b_status e2b_pass_layout(
     struct e2b_network *net, const struct e2b_graph_options *options, struct e2b_error *err);
 
@@ -50,5 +50,9 @@ struct e2b_epilogue *e2b_node_epilogue(const struct e2b_node *node);
 bool e2b_epilogue_is_free(const struct e2b_node *node);
 /* Node `into` makes the output of node `from`, which is removed. */
 void e2b_take_over(struct e2b_network *net, int into, int from);
+/* The node keeps its shape rule and reference, but its kernels are not run: its output is memory
+ * that is there already. */
+enum e2b_status e2b_make_view(
+    struct e2b_network *net, struct e2b_node *node, struct e2b_error *err);
 
 #endif

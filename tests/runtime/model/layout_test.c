@@ -135,6 +135,51 @@ static void image_input_feeds_convolution_directly(void **state) {
     e2b_model_destroy(model);
 }
 
+/* TensorFlow's way: images arrive channels-last and are transposed for each convolution. */
+static void transposes_cost_nothing(void **state) {
+    (void)state;
+    struct e2b_builder *builder = e2b_builder_create(13);
+    const int64_t to_planes[] = {0, 3, 1, 2}, to_pixels[] = {0, 2, 3, 1};
+    e2b_builder_input(builder, "x", E2B_F32, E2B_SHAPE(-1, 5, 4, 8));
+    e2b_builder_floats(builder, "w8", E2B_SHAPE(8, 8, 3, 3), NULL);
+    e2b_builder_attr_ints(
+        builder, e2b_builder_node(builder, "Transpose", "x", "a"), "perm", 4, to_planes);
+    e2b_builder_node(builder, "Conv", "a,w8", "b");
+    e2b_builder_attr_ints(
+        builder, e2b_builder_node(builder, "Transpose", "b", "c"), "perm", 4, to_pixels);
+    e2b_builder_node(builder, "Sigmoid", "c", "y");
+    e2b_builder_output(builder, "y");
+    struct e2b_model *model = e2b_builder_model(builder);
+    struct e2b_graph *graph = e2b_check_graph(model, &options, 1e-5);
+    assert_int_equal(e2b_count_nodes(graph, "transpose"), 0);
+    assert_int_equal(e2b_count_nodes(graph, "convert"), 0);
+    e2b_graph_destroy(graph);
+    e2b_model_destroy(model);
+}
+
+/* ShuffleNet's: groups of channels are interleaved with one copy, written as the reader wants it.
+ */
+static void channel_shuffle_is_one_copy(void **state) {
+    (void)state;
+    struct e2b_builder *builder = start();
+    e2b_builder_floats(builder, "w16", E2B_SHAPE(16, 3, 1, 1), NULL);
+    e2b_builder_floats(builder, "u", E2B_SHAPE(5, 16, 1, 1), NULL);
+    e2b_builder_ints(builder, "groups", 5, (const int64_t[]){0, 4, 4, 6, 6});
+    e2b_builder_ints(builder, "image", 4, (const int64_t[]){0, 16, 6, 6});
+    e2b_builder_node(builder, "Conv", "x,w16", "a");
+    e2b_builder_node(builder, "Reshape", "a,groups", "b");
+    e2b_builder_attr_ints(builder, e2b_builder_node(builder, "Transpose", "b", "c"), "perm", 5,
+        (const int64_t[]){0, 2, 1, 3, 4});
+    e2b_builder_node(builder, "Reshape", "c,image", "d");
+    e2b_builder_node(builder, "Conv", "d,u", "y");
+    struct e2b_model *model = e2b_builder_model(builder);
+    struct e2b_graph *graph = e2b_check_graph(model, &options, 1e-5);
+    assert_int_equal(e2b_count_nodes(graph, "transpose"), 0);
+    assert_int_equal(e2b_count_nodes(graph, "convert"), 3);
+    e2b_graph_destroy(graph);
+    e2b_model_destroy(model);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(images_are_channels_last_inside),
@@ -143,6 +188,8 @@ int main(void) {
         cmocka_unit_test(results_go_straight_to_slots),
         cmocka_unit_test(views_of_images_are_copied_only_if_needed),
         cmocka_unit_test(image_input_feeds_convolution_directly),
+        cmocka_unit_test(transposes_cost_nothing),
+        cmocka_unit_test(channel_shuffle_is_one_copy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
