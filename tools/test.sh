@@ -57,6 +57,10 @@ cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=$type -DE2B_SANITIZE="$saniti
 cmake --build "$build" || give_up "the build failed"
 tools/python_env.sh >/dev/null || give_up "the Python environment could not be made"
 
+# OpenCL runtimes are not built with sanitizers.
+export LSAN_OPTIONS="suppressions=$PWD/tests/sanitizer/leaks.supp:print_suppressions=0"
+export TSAN_OPTIONS="ignore_noninstrumented_modules=1"
+
 results=$build/test-results
 mkdir -p "$results"
 rm -f "$results/junit.xml"
