@@ -175,7 +175,7 @@ static bool choose(const struct e2b_policy *policy, struct batch *out) {
 }
 
 static void dispatch(struct e2b_policy *policy, struct e2b_sched_actions *actions) {
-    struct batch batch;
+    struct batch batch = {0};
     while (policy->in_flight < policy->max_in_flight && choose(policy, &batch)) {
         struct model *model = &policy->models[batch.model];
         struct e2b_sched_action *action = e2b_sched_actions_add(actions);

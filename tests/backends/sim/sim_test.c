@@ -70,18 +70,19 @@ static void the_nth_allocation_or_build_fails(void **state) {
 
 static int failures_of(uint64_t seed) {
     struct e2b_device *device = make(&(struct e2b_sim_options){.seed = seed});
-    int failures = 0, order = 0;
+    int failures = 0;
+    unsigned order = 0;
     e2b_sim_fail_randomly(device, E2B_SIM_FAULT_ALLOCATION, 0.25);
     for (int i = 0; i < 1000; i++) {
         struct e2b_buffer *buffer = NULL;
         struct e2b_error err = {0};
         failures += device->ops->buffer_create(device, E2B_MEMORY_DEVICE, 4, &buffer, &err) != 0;
-        order = order * 3 + failures;
+        order = order * 3 + (unsigned)failures;
         device->ops->buffer_destroy(device, buffer);
     }
     assert_in_range(failures, 200, 300);
     device->ops->destroy(device);
-    return order % 1000003;
+    return (int)(order % 1000003);
 }
 
 static void random_faults_repeat_with_their_seed(void **state) {
