@@ -186,7 +186,7 @@ static void complete(struct world *world, struct flight *flight, const struct pl
 
 /* Completions and timers until until_ns. */
 static bool pass_time(struct world *world, int64_t until_ns) {
-    struct place place;
+    struct place place = {0};
     struct flight *flight = next_end(world, &place);
     int64_t ends_ns = flight ? flight->ends_ns : INT64_MAX;
     int64_t next_ns = ends_ns < world->timer_ns ? ends_ns : world->timer_ns;
