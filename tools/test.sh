@@ -55,7 +55,8 @@ tools/install_packages.sh || give_up "the packages could not be installed"
 cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=$type -DE2B_SANITIZE="$sanitizer" ||
   give_up "the build could not be configured"
 cmake --build "$build" || give_up "the build failed"
-tools/python_env.sh >/dev/null || give_up "the Python environment could not be made"
+tools/python_env.sh >/dev/null ||
+  echo "there is no Python environment: the tests that need it will fail" >&2
 
 # OpenCL runtimes are not built with sanitizers.
 export LSAN_OPTIONS="suppressions=$PWD/tests/sanitizer/leaks.supp:print_suppressions=0"

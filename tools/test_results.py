@@ -47,6 +47,9 @@ def main():
     for case in cases:
         if state(case) == "failed":
             print(f"FAILED {case.get('name')}")
+    if not cases:
+        print("FAILED: there was no test to run")
+        count["failed"] = 1
     print("{passed} passed, {failed} failed, {skipped} skipped".format(**count))
     return 1 if count["failed"] else 0
 
