@@ -14,8 +14,8 @@ struct e2b_file {
 enum e2b_status e2b_file_map(const char *path, struct e2b_file *out, struct e2b_error *err);
 void e2b_file_unmap(struct e2b_file *file);
 
-/* Write to a temporary name in the same folder, then rename: a reader sees the old bytes or the new,
- * never a part. */
+/* Write to a temporary name in the same folder, then rename: a reader sees the old bytes or the
+ * new, never a part. */
 enum e2b_status e2b_file_replace(
     const char *path, const void *data, size_t bytes, struct e2b_error *err);
 

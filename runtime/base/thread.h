@@ -1,5 +1,5 @@
-/* Thread placement and machine topology, by hwloc. Everything degrades to "no placement" where hwloc
- * knows nothing. */
+/* Thread placement and machine topology, by hwloc. Everything degrades to "no placement" where
+ * hwloc knows nothing. */
 #ifndef E2B_BASE_THREAD_H
 #define E2B_BASE_THREAD_H
 
