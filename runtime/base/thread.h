@@ -15,8 +15,7 @@ struct e2b_topology {
 /* Read once, then cached; any thread. Honours the process's CPU affinity. */
 const struct e2b_topology *e2b_topology_get(void);
 
-/* A PCI address, as "0000:3b:00.0"; "" means none (a CPU device). */
-/* NUMA node nearest to it, or -1. */
+/* NUMA node nearest to a PCI address, as "0000:3b:00.0", or -1. "" is no address (a CPU device). */
 int e2b_topology_node_near(const char *pci_address);
 
 /* Start a named, joinable thread near a PCI device ("" : anywhere). Returns 0 or errno. */
