@@ -79,12 +79,25 @@ void e2b_exchanges_cancel(struct e2b_exchanges *all) {
     pthread_mutex_unlock(&all->lock);
 }
 
+/* How long the connection may say nothing. While a body arrives, which holds slots, that is no
+ * longer than the request may take. */
+static void limit_silence(struct e2b_exchange *exchange, bool in_body) {
+    const struct e2b_server_options *options = &exchange->all->options;
+    int64_t request_s = (options->request_timeout_ns + 999999999) / 1000000000;
+    unsigned int seconds = (unsigned int)options->idle_timeout_s;
+    if (in_body && request_s > 0 && request_s < seconds)
+        seconds = (unsigned int)request_s;
+    MHD_set_connection_option(exchange->connection, MHD_CONNECTION_OPTION_TIMEOUT, seconds);
+}
+
 /* ---- answers ---- */
 
 static enum MHD_Result send_response(
     struct e2b_exchange *exchange, int http, struct MHD_Response *response) {
     if (atomic_load(&exchange->all->draining))
         MHD_add_response_header(response, "Connection", "close");
+    if (exchange->route.kind == E2B_ROUTE_INFER)
+        limit_silence(exchange, false);
     enum MHD_Result result = MHD_queue_response(exchange->connection, (unsigned int)http, response);
     MHD_destroy_response(response);
     atomic_fetch_add_explicit(&exchange->all->answers[http], 1, memory_order_relaxed);
@@ -316,6 +329,7 @@ static int begin_inference(struct e2b_exchange *exchange) {
         return http;
     if (e2b_inference_init(&exchange->inference, exchange->model, &form, &exchange->err) != E2B_OK)
         return e2b_status_http(exchange->err.status);
+    limit_silence(exchange, true);
     return 0;
 }
 

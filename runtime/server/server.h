@@ -1,5 +1,10 @@
 /* The Open Inference Protocol over HTTP: requests go from the socket straight into their slots, and
- * no thread waits for a device. Also /metrics for Prometheus. The threads are the server's own. */
+ * no thread waits for a device. Also /metrics for Prometheus. The threads are the server's own.
+ *
+ * Beyond the protocol: POST .../infer with Content-Type image/jpeg or image/png takes a picture as
+ * it is (?top=5: the best classes by their labels, the default where there are labels; 0: the
+ * outputs); successful answers tell in E2b-Timing where the time went, as "fill;dur=0.1, ..." in
+ * ms. */
 #ifndef E2B_SERVER_SERVER_H
 #define E2B_SERVER_SERVER_H
 
@@ -15,7 +20,8 @@ struct e2b_server_options {
     int max_connections;        /* 0: 1024 */
     size_t max_body_bytes;      /* 0: 64 MiB */
     int64_t request_timeout_ns; /* deadline of requests that name none; 0: none */
-    int idle_timeout_s;         /* connections that say nothing for so long are closed; 0: 60 */
+    int idle_timeout_s; /* connections that say nothing for so long are closed; 0: 60. Within a body
+                         * no longer than request_timeout_ns, in whole seconds */
 };
 
 /* A model as the server offers it. Pointers stay the caller's and outlive the server. */

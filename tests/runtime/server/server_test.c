@@ -11,11 +11,12 @@
 static const char request[] = "{\"inputs\":[{\"name\":\"x\",\"shape\":[1,4],\"datatype\":\"FP32\","
                               "\"data\":[1,2,3,4]}]}";
 
-static struct e2b_server *start_server(const struct fixture *fixture) {
+static struct e2b_server *start_server(const struct fixture *fixture, int64_t timeout_ns) {
     struct e2b_error err = {0};
     struct e2b_server *server;
     const struct e2b_served_entry entry = {.served = fixture->served, .image_input = -1};
-    const struct e2b_server_options options = {.address = "127.0.0.1", .threads = 1};
+    const struct e2b_server_options options = {
+        .address = "127.0.0.1", .threads = 1, .request_timeout_ns = timeout_ns};
     assert_ok(e2b_server_create(&options, &entry, 1, &server, &err), err);
     assert_ok(e2b_server_start(server, &err), err);
     return server;
@@ -42,7 +43,7 @@ static void test_options_are_checked(void **state) {
 static void test_ready_when_told(void **state) {
     (void)state;
     struct fixture fixture = fixture_open(fixture_sim(), true, 8);
-    struct e2b_server *server = start_server(&fixture);
+    struct e2b_server *server = start_server(&fixture, 0);
     int port = e2b_server_port(server);
     struct client_answer answer;
     client_ask(port, "GET", "/v2/health/ready", "", "", &answer);
@@ -92,7 +93,7 @@ static void *let_step_later(void *context) {
 /* The engine goes on only after the deadline has passed (late) or before it. */
 static void drain_with_one_in_flight(bool late) {
     struct fixture fixture = fixture_open(fixture_sim(), true, 8);
-    struct e2b_server *server = start_server(&fixture);
+    struct e2b_server *server = start_server(&fixture, 0);
     struct stepper stepper = {.fixture = &fixture};
     pthread_t later;
     struct client_answer answer;
@@ -126,6 +127,27 @@ static void test_drain_cancels_what_is_late(void **state) {
     drain_with_one_in_flight(true);
 }
 
+/* A client that falls silent within its body gives its slots back in the time of a request. */
+static void test_silence_within_a_body(void **state) {
+    (void)state;
+    static const char head[] =
+        "POST /v2/models/tiny/infer HTTP/1.1\r\nHost: x\r\nContent-Length: 113\r\n"
+        "Inference-Header-Content-Length: 97\r\n\r\n"
+        "{\"inputs\":[{\"name\":\"x\",\"shape\":[1,4],\"datatype\":\"FP32\","
+        "\"parameters\":{\"binary_data_size\":16}}]}   ";
+    struct fixture fixture = fixture_open(fixture_sim(), true, 8);
+    struct e2b_server *server = start_server(&fixture, 1000 * (int64_t)MS);
+    int fd = client_connect(e2b_server_port(server));
+    assert_int_equal(send(fd, head, strlen(head), 0), strlen(head));
+    wait_for_pending(&fixture, 1);
+    wait_for_pending(&fixture, 0); /* within its five seconds */
+    struct client_answer answer;
+    client_receive(fd, &answer);
+    assert_int_equal(answer.code, 0);
+    e2b_server_destroy(server);
+    fixture_close(&fixture);
+}
+
 static void test_destroy_without_start(void **state) {
     (void)state;
     struct e2b_error err = {0};
@@ -141,6 +163,7 @@ int main(void) {
         cmocka_unit_test(test_ready_when_told),
         cmocka_unit_test(test_drain_answers),
         cmocka_unit_test(test_drain_cancels_what_is_late),
+        cmocka_unit_test(test_silence_within_a_body),
         cmocka_unit_test(test_destroy_without_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
