@@ -18,6 +18,7 @@ struct affine {
 /* Where an operator keeps what an affine function of its output changes. */
 struct weights {
     int input, axis; /* axis: the weight's dimension of output channels */
+    int bias;        /* input */
     int output_axis;
     double beta; /* factor of the bias */
 };
@@ -26,15 +27,18 @@ static bool find_weights(
     const struct e2b_network *net, const struct e2b_node *node, struct weights *out) {
     int rank = net->graph.values[node->outputs[0]].tensor.shape.rank;
     if (node->op == &e2b_op_conv) {
-        *out = (struct weights){E2B_CONV_W, 0, 1, 1};
+        *out = (struct weights){E2B_CONV_W, 0, E2B_CONV_BIAS, 1, 1};
     } else if (node->op == &e2b_op_gemm) {
         const struct e2b_gemm_params *params = node->params;
-        *out = (struct weights){E2B_GEMM_B, params->trans_b ? 0 : 1, 1, params->beta};
+        *out =
+            (struct weights){E2B_GEMM_B, params->trans_b ? 0 : 1, E2B_GEMM_BIAS, 1, params->beta};
     } else if (node->op == &e2b_op_matmul) {
         int weight_rank = net->graph.values[node->inputs[E2B_GEMM_B]].tensor.shape.rank;
-        *out = (struct weights){E2B_GEMM_B, weight_rank - 1, rank - 1, 1};
+        *out = (struct weights){E2B_GEMM_B, weight_rank - 1, E2B_GEMM_BIAS, rank - 1, 1};
         if (weight_rank < 2)
             return false;
+    } else if (node->op == &e2b_op_batch_norm) {
+        *out = (struct weights){1, 0, 2, 1, 1};
     } else {
         return false;
     }
@@ -227,7 +231,7 @@ static enum e2b_status apply(struct e2b_network *net, int producer, const struct
             || set_constant(net, producer, weights->input, made, err) != E2B_OK))
         return err->status;
     if (make_bias(net, bias, weights->beta, affine, &made, err) != E2B_OK
-        || set_constant(net, producer, node->op->bias_input, made, err) != E2B_OK)
+        || set_constant(net, producer, weights->bias, made, err) != E2B_OK)
         return err->status;
     if (node->op == &e2b_op_gemm)
         ((struct e2b_gemm_params *)node->params)->beta = 1;
@@ -243,13 +247,12 @@ static enum e2b_status fuse(struct e2b_network *net, int index, struct e2b_error
         return E2B_OK;
     const struct e2b_node *node = &graph->nodes[producer];
     const struct e2b_shape *shape = &graph->values[affine.input].tensor.shape;
-    int bias_input = node->op->bias_input;
-    int bias = bias_input < node->input_count ? node->inputs[bias_input] : -1;
+    int bias = weights.bias < node->input_count ? node->inputs[weights.bias] : -1;
     const struct e2b_constant *old = bias >= 0 ? graph->values[bias].constant : NULL;
     affine.axis = weights.output_axis;
     affine.channels = shape->dims[affine.axis];
-    if (!bias_input || (bias >= 0 && !old)
-        || (old && node->op != &e2b_op_conv
+    if ((bias >= 0 && !old)
+        || (old && node->op != &e2b_op_conv && node->op != &e2b_op_batch_norm
             && !is_per_channel(old, shape->rank, affine.axis, affine.channels)))
         return E2B_OK;
     if (read_affine(net, &graph->nodes[index], &affine)

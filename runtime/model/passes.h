@@ -19,7 +19,7 @@ enum e2b_status e2b_pass_recognise(struct e2b_network *net, struct e2b_error *er
 enum e2b_status e2b_pass_pad(struct e2b_network *net, struct e2b_error *err);
 
 /* BatchNormalization and per-channel Add, Sub, Mul, Div by constants become part of the weights and
- * bias of the convolution or matrix product before them. */
+ * bias of the convolution, matrix product or normalisation before them. */
 enum e2b_status e2b_pass_affine(struct e2b_network *net, struct e2b_error *err);
 
 /* The sum of two tensors of one shape becomes the residual input of the producer of one of them,

@@ -68,6 +68,21 @@ static void a_chain_of_scales_goes_into_conv(void **state) {
     expect(builder, 1);
 }
 
+/* DenseNet's: normalise what no convolution made, then scale and shift. */
+static void a_lone_norm_takes_the_scales(void **state) {
+    (void)state;
+    struct e2b_builder *builder = e2b_builder_create(9);
+    e2b_builder_input(builder, "x", E2B_F32, E2B_SHAPE(-1, 6, 5, 5));
+    e2b_builder_floats(builder, "m", E2B_SHAPE(6, 1, 1), NULL);
+    e2b_builder_floats(builder, "a", E2B_SHAPE(6, 1, 1), NULL);
+    add_norm(builder, "x", "n");
+    e2b_builder_node(builder, "Mul", "n,m", "s");
+    e2b_builder_node(builder, "Add", "s,a", "t");
+    e2b_builder_node(builder, "Relu", "t", "y");
+    e2b_builder_output(builder, "y");
+    expect(builder, 1);
+}
+
 static void what_cannot_go_stays(void **state) {
     (void)state;
     struct e2b_builder *builder = start_conv();
@@ -139,6 +154,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(batch_norm_goes_into_conv),
         cmocka_unit_test(a_chain_of_scales_goes_into_conv),
+        cmocka_unit_test(a_lone_norm_takes_the_scales),
         cmocka_unit_test(what_cannot_go_stays),
         cmocka_unit_test(matrix_products_take_scale_and_bias),
         cmocka_unit_test(folded_weights_are_shared),
