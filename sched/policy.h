@@ -1,6 +1,7 @@
-/* The scheduler's interface: events in, decisions out. A policy is a pure state machine; time reaches
- * it only inside events, so that a sequence of events always gives the same decisions. It knows slots,
- * models and instances by number, and durations from a table. No OpenCL, sockets or threads. */
+/* The scheduler's interface: events in, decisions out. A policy is a pure state machine; time
+ * reaches it only inside events, so that a sequence of events always gives the same decisions. It
+ * knows slots, models and instances by number, and durations from a table. No OpenCL, sockets or
+ * threads. */
 #ifndef E2B_SCHED_POLICY_H
 #define E2B_SCHED_POLICY_H
 
@@ -13,22 +14,22 @@
 /* Measured durations, ns. Corrected by the policy as completions report. */
 struct e2b_sched_model {
     const char *name;
-    int slot_count;   /* slots are numbered 0 .. slot_count - 1, a run does not wrap */
-    int size_count;   /* batch sizes, ascending */
+    int slot_count; /* slots are numbered 0 .. slot_count - 1, a run does not wrap */
+    int size_count; /* batch sizes, ascending */
     int sizes[E2B_SCHED_MAX_SIZES];
-    int instances[E2B_SCHED_MAX_SIZES]; /* how many instances of each size */
+    int instances[E2B_SCHED_MAX_SIZES];   /* how many instances of each size */
     int64_t solo_ns[E2B_SCHED_MAX_SIZES]; /* duration of one batch alone, 0 unknown */
-    int launches[E2B_SCHED_MAX_SIZES];  /* kernel launches of one batch */
-    int64_t target_ns;  /* latency target at `percentile`, 0 none */
+    int launches[E2B_SCHED_MAX_SIZES];    /* kernel launches of one batch */
+    int64_t target_ns;                    /* latency target at `percentile`, 0 none */
     double percentile;
-    double weight;      /* share among models, > 0 */
+    double weight; /* share among models, > 0 */
 };
 
 enum e2b_sched_event_kind {
     E2B_SCHED_READY,     /* slot's input is on the device */
     E2B_SCHED_COMPLETED, /* instance finished the batch it ran (or failed it) */
     E2B_SCHED_CANCELLED, /* slot was READY and is withdrawn; never sent for a running slot */
-    E2B_SCHED_TIMER,     /* time asked for by E2B_SCHED_SET_TIMER has come, or `more` events ended */
+    E2B_SCHED_TIMER, /* time asked for by E2B_SCHED_SET_TIMER has come, or `more` events ended */
 };
 
 struct e2b_sched_event {
@@ -36,12 +37,12 @@ struct e2b_sched_event {
     int64_t now_ns;
     bool more; /* others of this moment follow, a TIMER last: leave the decision to that one */
     int model;
-    int slot;              /* READY, CANCELLED */
-    int64_t arrival_ns;    /* READY: when the request arrived */
-    int64_t deadline_ns;   /* READY: INT64_MAX if none */
-    int priority;          /* READY: smaller goes first, 0 is the default */
+    int slot;                 /* READY, CANCELLED */
+    int64_t arrival_ns;       /* READY: when the request arrived */
+    int64_t deadline_ns;      /* READY: INT64_MAX if none */
+    int priority;             /* READY: smaller goes first, 0 is the default */
     int size_index, instance; /* COMPLETED */
-    int64_t duration_ns;   /* COMPLETED: on the device */
+    int64_t duration_ns;      /* COMPLETED: on the device */
 };
 
 /* ROW(name, text): why a decision was taken; goes into the trace. */
@@ -63,7 +64,7 @@ enum e2b_sched_reason {
 const char *e2b_sched_reason_text(enum e2b_sched_reason reason);
 
 enum e2b_sched_action_kind {
-    E2B_SCHED_RUN,       /* slots first .. first + count - 1 on instance; size may exceed count (pad) */
+    E2B_SCHED_RUN, /* slots first .. first + count - 1 on instance; size may exceed count (pad) */
     E2B_SCHED_REJECT,    /* drop slot `first` unanswered by the device */
     E2B_SCHED_SET_TIMER, /* send TIMER at timer_ns; replaces an earlier one */
 };
@@ -99,7 +100,9 @@ struct e2b_policy_ops {
     void (*destroy)(struct e2b_policy *policy);
     /* Takes one event, appends actions. Never fails: memory is taken at creation, but for actions,
      * whose growth may fail, which leaves slots ready for the next event. A padded RUN names slots
-     * beyond first + count - 1 that hold no ready request; they must exist (no wrap). */
+     * beyond first + count - 1 that hold no ready request; they must exist (no wrap). Nor does a
+     * running batch write them, but one may still be copied out: its inputs are unchanged then, so
+     * that its answer is computed anew and stays right. */
     void (*on_event)(struct e2b_policy *policy, const struct e2b_sched_event *event,
         struct e2b_sched_actions *actions);
     /* Ready slots that wait for a decision, of one model. */

@@ -7,16 +7,16 @@
  * padded to the next batch size of the model. No priorities, no deadlines.
  *
  * Where it differs from the original:
- *  - Each sample is a task of its own; the original adds the samples of one request as a whole, and
- *    so may close a batch early.
- *  - Nothing is copied to form a batch, so that its slots must be neighbours: a batch whose slots
- * are not is run as several, as is one that cannot be padded since the slots behind it do not
- * exist, are ready or belong to a running batch. The batch thread is busy until the last of them
- * ends. For the copy that the original makes, measure the pool apart.
- *  - A part of a batch waits for a free instance large enough; the original has no such limit.
- *  - The original's idle threads look again every millisecond and so notice a timeout up to that
- * much late: poll_micros is the grid of those looks (0: on time). Any event looks at once.
- *  - A withdrawn slot leaves its batch at once; in the original it stays until the batch is formed.
+ * - Each sample is a task of its own. The original adds the samples of one request as a whole,
+ *   and so may close a batch early.
+ * - Nothing is copied to form a batch, so its slots must be neighbours. A batch whose slots are
+ *   not runs as several, as does one that cannot be padded because the slots behind it do not
+ *   exist, are ready or belong to a running batch. The batch thread is busy until the last of
+ *   them ends. What the copy of the original costs is to be measured apart.
+ * - A part of a batch waits for a free instance that holds it. The original has no such limit.
+ * - The original's idle threads look again every millisecond and so notice a timeout up to that
+ *   much late: poll_micros is the grid of those looks (0: on time). Any event looks at once.
+ * - A withdrawn slot leaves its batch at once. In the original it stays until the batch forms.
  */
 #ifndef E2B_SCHED_TFSERVING_H
 #define E2B_SCHED_TFSERVING_H
