@@ -21,12 +21,12 @@
 #undef START
 #undef ADD
 #define START (-INFINITY)
-#define ADD(a, b) fmax(a, b)
+#define ADD(a, b) max(a, b)
 #elif defined(REDUCE_MIN)
 #undef START
 #undef ADD
 #define START INFINITY
-#define ADD(a, b) fmin(a, b)
+#define ADD(a, b) min(a, b)
 #elif defined(REDUCE_PROD)
 #undef START
 #undef ADD

@@ -30,5 +30,16 @@ static const struct e2b_op_case cases[] = {
     {"lrn of odd channels", "lrn", ATTRS(INT("size", 3), FLOAT("alpha", 1)),
         INPUTS(F32(1, 21, 5, 4))},
     {"lrn without a size", "lrn", INPUTS(F32(1, 21, 5, 4)), .fails = "size 0"},
+    {"layer norm of values", "layer_norm", ATTRS(FLOAT("epsilon", 0)),
+        INPUTS(IN(F32, SHAPE(2, 2), .values = VALUES(1, 3, 5, 5.5)),
+            IN(F32, SHAPE(2), .constant = true, .values = VALUES(1, 2))),
+        .expected = VALUES(-1, 2, -1, 2)},
+    {"layer norm", "layer_norm", INPUTS(F32(2, 5, 77), CONST_F32(77), CONST_F32(77))},
+    {"layer norm over two dimensions", "layer_norm", ATTRS(INT("axis", 1)),
+        INPUTS(F32(3, 5, 8), CONST_F32(5, 8)), .only_dense = true},
+    {"layer norm with a wrong length", "layer_norm", INPUTS(F32(3, 8), CONST_F32(7)),
+        .fails = "8 numbers"},
+    {"layer norm over a dimension too many", "layer_norm", ATTRS(INT("axis", 2)),
+        INPUTS(F32(3, 8), CONST_F32(8)), .fails = "axis 2"},
 };
 E2B_OP_CASES(norm, cases);
