@@ -25,10 +25,10 @@ struct e2b_constant {
 /* How a constant is rearranged for a kernel. Done once a device and shared by all batch sizes: two
  * packings with the same constants and key are the same buffer. */
 struct e2b_packing {
-    char key[96];                    /* e.g. "conv-panel16 f16 k64x3x3x64" */
+    char key[96];                       /* e.g. "conv-panel16 f16 k64x3x3x64" */
     const struct e2b_constant *from[4]; /* unused ones NULL; from[0] may be NULL (a pure table) */
-    int64_t numbers[16];             /* what pack needs beside its inputs; part of no key */
-    size_t bytes;                    /* of the result */
+    int64_t numbers[16];                /* what pack needs beside its inputs; part of no key */
+    size_t bytes;                       /* of the result */
     void (*pack)(const struct e2b_packing *packing, void *to); /* fills every byte; pure */
 };
 
@@ -69,7 +69,8 @@ struct e2b_launch {
 
 struct e2b_scratch {
     size_t bytes;
-    bool zeroed; /* must read as zero at the first launch of each run's list */
+    bool zeroed;     /* must read as zero at the first launch of each run's list */
+    bool persistent; /* an instance's own: zero at its first run, then kept from run to run */
 };
 
 /* What emitting one node yields. Zeroed is empty; owned by the caller of emit. */

@@ -1,5 +1,6 @@
 #include "kernels/conv/conv.h"
 
+#include "kernels/common/mma.h"
 #include "kernels/conv/variants.h"
 
 #include <inttypes.h>
@@ -210,6 +211,7 @@ static const struct e2b_variant variants[] = {
     {"depthwise_cpu", e2b_conv_depthwise_cpu_accepts, NULL, e2b_conv_depthwise_cpu_emit},
     {"panel_cpu", e2b_conv_panel_accepts, e2b_conv_panel_candidates, e2b_conv_panel_emit},
     {"depthwise", e2b_conv_depthwise_accepts, NULL, e2b_conv_depthwise_emit},
+    {"mma", e2b_conv_mma_accepts, e2b_mma_candidates, e2b_conv_mma_emit},
     {"tile_local", e2b_conv_tile_accepts, NULL, e2b_conv_tile_emit},
     {"direct", e2b_conv_direct_accepts, NULL, e2b_conv_direct_emit},
     {0},

@@ -16,6 +16,7 @@ void e2b_conv_reference(const struct e2b_call *call, const double *const *in, do
 E2B_CONV_VARIANT(depthwise_cpu); /* a channel is its own group; vectors over channels */
 E2B_CONV_VARIANT(panel);         /* CPU: register tiles of 6 pixels by a panel of channels */
 E2B_CONV_VARIANT(depthwise);     /* GPU: a work-item makes 4 channels of a pixel */
+E2B_CONV_VARIANT(mma);           /* tensor cores: see kernels/common/mma.h */
 E2B_CONV_VARIANT(tile);          /* GPU: implicit GEMM through local memory */
 E2B_CONV_VARIANT(direct);        /* a work-item an element, any case */
 

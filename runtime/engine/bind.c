@@ -25,8 +25,12 @@ static int collect_blocks(
             blocks[count++] = (struct e2b_block){storage->bytes, storage->first, storage->last, 0};
     }
     for (int i = 0; i < graph->node_count; i++)
-        for (int s = 0; s < lists[i].scratch_count; s++)
-            blocks[count++] = (struct e2b_block){(int64_t)lists[i].scratch[s].bytes, i, i, 0};
+        for (int s = 0; s < lists[i].scratch_count; s++) {
+            const struct e2b_scratch *scratch = &lists[i].scratch[s];
+            int first = scratch->persistent ? 0 : i;
+            int last = scratch->persistent ? graph->node_count - 1 : i;
+            blocks[count++] = (struct e2b_block){(int64_t)scratch->bytes, first, last, 0};
+        }
     return count;
 }
 

@@ -26,6 +26,7 @@ static void make_chain(struct chain *chain) {
         chain->lists[i].scratch_count = 2;
         chain->lists[i].scratch[0] = (struct e2b_scratch){.bytes = 300, .zeroed = true};
         chain->lists[i].scratch[1] = (struct e2b_scratch){.bytes = 50};
+        chain->lists[i].scratch[1].persistent = i == 6;
     }
     chain->graph = (struct e2b_graph){
         .batch = 1, .node_count = NODES, .storages = chain->storages, .storage_count = NODES + 1};
@@ -53,6 +54,9 @@ static void what_lives_together_lies_apart(void **state) {
                 layout.storage_offset[i - 1], chain.storages[i - 1].bytes));
     }
     assert_true(layout.arena_bytes < total);
+    for (int i = 1; i <= NODES; i++)
+        assert_true(apart(
+            layout.scratch_offset[6][1], 50, layout.storage_offset[i], chain.storages[i].bytes));
     for (int i = 0; i < NODES; i += 3) {
         assert_true(apart(layout.scratch_offset[i][0], 300, layout.scratch_offset[i][1], 50));
         assert_true(apart(layout.scratch_offset[i][0], 300, layout.storage_offset[i + 1],

@@ -1,0 +1,301 @@
+#include "kernels/common/mma.h"
+
+#include "kernels/common/operand.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+extern const struct e2b_source e2b_source_mma;
+
+#define MIN_SM 80
+#define CHUNK_BYTES 16
+#define ALIGN 8         /* elements: what a thread stores */
+#define COLUMN_BLOCK 32 /* columns that mma.cl's fragments permute */
+
+/* Tiles as mma.cl has them, and the share of the peak that they reach when a device is full of them
+ * (measured on an H200, see docs/results). */
+struct tile {
+    int rows, columns, warps_m, warps_n, chunks, stages;
+    double efficiency;
+};
+
+static const struct tile tiles[] = {
+    {128, 128, 2, 4, 8, 3, 1.00},
+    {256, 128, 4, 2, 4, 4, 1.05},
+    {128, 64, 2, 2, 8, 3, 0.85},
+    {64, 128, 2, 4, 8, 3, 0.85},
+    {64, 64, 2, 2, 8, 4, 0.65},
+    {128, 32, 4, 1, 8, 3, 0.55},
+    {32, 64, 2, 2, 8, 4, 0.45},
+};
+static const int splits[] = {1, 2, 4, 8, 16};
+#define TILE_COUNT ((int)(sizeof tiles / sizeof tiles[0]))
+#define SPLIT_COUNT ((int)(sizeof splits / sizeof splits[0]))
+
+/* Costs beside the slabs themselves, in slabs of the same tile. */
+#define START_SLABS 3.0
+#define SPLIT_SLABS 3.0
+
+struct shape {
+    int64_t rows, chunks, slabs, row_tiles, column_tiles;
+};
+
+static int lanes_of(const struct e2b_call *call) {
+    return CHUNK_BYTES / (int)e2b_dtype_bytes(call->outputs[0].tensor.dtype);
+}
+
+static int64_t ceil_div(int64_t a, int64_t b) {
+    return (a + b - 1) / b;
+}
+
+static struct shape shape_of(
+    const struct e2b_call *call, const struct e2b_mma_problem *problem, const struct tile *tile) {
+    struct shape shape = {.rows = problem->samples * problem->out_height * problem->out_width,
+        .chunks = ceil_div(problem->channels, lanes_of(call))};
+    shape.slabs = ceil_div(shape.chunks * problem->kernel_h * problem->kernel_w, tile->chunks);
+    shape.row_tiles = ceil_div(shape.rows, tile->rows);
+    shape.column_tiles = ceil_div(problem->outputs_end, tile->columns);
+    return shape;
+}
+
+static int64_t local_bytes(const struct tile *tile) {
+    return (int64_t)(tile->rows + tile->columns) * tile->chunks * CHUNK_BYTES * tile->stages + 64;
+}
+
+static bool all_aligned(const int64_t stride[3]) {
+    return stride[0] % ALIGN == 0 && stride[1] % ALIGN == 0 && stride[2] % ALIGN == 0;
+}
+
+const char *e2b_mma_refuses(const struct e2b_call *call, const struct e2b_mma_problem *problem) {
+    enum e2b_dtype dtype = call->outputs[0].tensor.dtype;
+    if (call->traits->ptx_sm < MIN_SM)
+        return "needs PTX of sm_80";
+    if (dtype != E2B_F16 && dtype != E2B_F32)
+        return "neither fp32 nor fp16";
+    if (call->traits->local_bytes < local_bytes(&tiles[TILE_COUNT - 1]))
+        return "needs 48 KiB of local memory";
+    if (problem->outputs_end % ALIGN || !all_aligned(problem->x_stride)
+        || !all_aligned(problem->y_stride)
+        || (problem->residual_input && !all_aligned(problem->r_stride)))
+        return "rows or channels are not at multiples of 8 elements";
+    return NULL;
+}
+
+int e2b_mma_candidates(const struct e2b_call *call) {
+    (void)call;
+    return 1 + TILE_COUNT * SPLIT_COUNT;
+}
+
+static bool fits(
+    const struct e2b_call *call, const struct tile *tile, const struct shape *shape, int split) {
+    return call->traits->local_bytes >= local_bytes(tile)
+        && (split == 1 || shape->slabs >= 2 * split);
+}
+
+/* Time in units of one slab of one multiply-add a compute unit. */
+static double cost(
+    const struct e2b_call *call, const struct tile *tile, const struct shape *shape, int split) {
+    double units = call->traits->compute_units > 0 ? call->traits->compute_units : 1;
+    double groups = (double)(shape->row_tiles * shape->column_tiles * split);
+    double waves = groups <= units ? 1 : groups / units + 0.35;
+    double depth = (double)ceil_div(shape->slabs, split) + START_SLABS
+        + (split > 1 ? SPLIT_SLABS + 0.25 * split : 0);
+    return waves * depth * tile->rows * tile->columns * tile->chunks / tile->efficiency;
+}
+
+static void choose(const struct e2b_call *call, const struct e2b_mma_problem *problem,
+    const struct tile **tile, int *split) {
+    double best = 0;
+    int forced = call->candidate - 1;
+    *tile = NULL;
+    for (int t = 0; t < TILE_COUNT; t++)
+        for (int s = 0; s < SPLIT_COUNT; s++) {
+            struct shape shape = shape_of(call, problem, &tiles[t]);
+            double now = cost(call, &tiles[t], &shape, splits[s]);
+            if (!fits(call, &tiles[t], &shape, splits[s])
+                || (*tile && forced != t * SPLIT_COUNT + s && now >= best))
+                continue;
+            *tile = &tiles[t];
+            *split = splits[s];
+            best = now;
+            if (forced == t * SPLIT_COUNT + s)
+                return;
+        }
+}
+
+struct packed_weights {
+    int64_t outputs, channels, taps, stride[3], tile, chunks_a_slab, lanes, chunks, slabs, scale;
+};
+
+/* The column whose weights lie in row `row` of a packed tile: see the end of mma.cl. */
+static int64_t column_at(int64_t row) {
+    int64_t in_block = row % COLUMN_BLOCK, part = in_block / 8, n = in_block % 8;
+    return row - in_block + 8 * (n / 2) + 2 * part + n % 2;
+}
+
+static double constant_at(const struct e2b_constant *constant, int64_t index) {
+    double value;
+    size_t bytes = e2b_dtype_bytes(constant->dtype);
+    e2b_to_double(constant->dtype, (const char *)constant->data + (size_t)index * bytes, &value, 1);
+    return value;
+}
+
+static float scale_of(int64_t bits) {
+    int32_t low = (int32_t)bits;
+    float scale;
+    memcpy(&scale, &low, sizeof scale);
+    return scale;
+}
+
+static int64_t scale_bits(float scale) {
+    int32_t bits;
+    memcpy(&bits, &scale, sizeof bits);
+    return bits;
+}
+
+/* To [column tile][slab][row of the tile][chunk][lane]. */
+static void pack_weights(const struct e2b_packing *packing, void *to) {
+    struct packed_weights p;
+    memcpy(&p, packing->numbers, sizeof p);
+    float scale = scale_of(p.scale);
+    enum e2b_dtype dtype = p.lanes == 8 ? E2B_F16 : E2B_F32;
+    int64_t depth = p.chunks_a_slab * p.lanes,
+            count = (int64_t)packing->bytes / (CHUNK_BYTES / p.lanes);
+    for (int64_t i = 0; i < count; i++) {
+        int64_t lane = i % p.lanes, row = i / depth % p.tile, slab = i / depth / p.tile % p.slabs;
+        int64_t chunk = slab * p.chunks_a_slab + i / p.lanes % p.chunks_a_slab;
+        int64_t output = i / depth / p.tile / p.slabs * p.tile + column_at(row);
+        int64_t tap = chunk / p.chunks, channel = chunk % p.chunks * p.lanes + lane;
+        double value = 0;
+        if (tap < p.taps && channel < p.channels && output < p.outputs)
+            value = scale
+                * constant_at(packing->from[0],
+                    output * p.stride[0] + channel * p.stride[1] + tap * p.stride[2]);
+        e2b_from_double(dtype, &value, (char *)to + i * (CHUNK_BYTES / p.lanes), 1);
+    }
+}
+
+static int add_weights(const struct e2b_call *call, const struct e2b_mma_problem *problem,
+    const struct tile *tile, const struct shape *shape, struct e2b_launch_list *list) {
+    const struct packed_weights p = {problem->outputs, problem->channels,
+        problem->kernel_h * problem->kernel_w,
+        {problem->weight_stride[0], problem->weight_stride[1], problem->weight_stride[2]},
+        tile->columns, tile->chunks, lanes_of(call), shape->chunks, shape->slabs,
+        scale_bits(problem->weight_scale)};
+    struct e2b_packing packing = {.from = {problem->weights},
+        .bytes = (size_t)(shape->column_tiles * shape->slabs * tile->columns * tile->chunks)
+            * CHUNK_BYTES,
+        .pack = pack_weights};
+    _Static_assert(sizeof p <= sizeof packing.numbers, "numbers hold the packing's shape");
+    memcpy(packing.numbers, &p, sizeof p);
+    snprintf(packing.key, sizeof packing.key,
+        "mma %d columns %d chunks %d lanes, %" PRId64 " %" PRId64 " %" PRId64 " x%a", tile->columns,
+        tile->chunks, lanes_of(call), p.stride[0], p.stride[1], p.stride[2],
+        (double)problem->weight_scale);
+    return e2b_launch_list_pack(list, &packing);
+}
+
+/* numbers: [0] outputs, [1] scale. */
+static void pack_bias(const struct e2b_packing *packing, void *to) {
+    memset(to, 0, packing->bytes);
+    if (!packing->from[0])
+        return;
+    /* One number is that of every column. */
+    bool single = e2b_shape_count(&packing->from[0]->shape) == 1;
+    for (int64_t i = 0; i < packing->numbers[0]; i++)
+        ((float *)to)[i] =
+            scale_of(packing->numbers[1]) * (float)constant_at(packing->from[0], single ? 0 : i);
+}
+
+static int add_bias(const struct e2b_mma_problem *problem, const struct tile *tile,
+    const struct shape *shape, struct e2b_launch_list *list) {
+    struct e2b_packing packing = {.from = {problem->bias},
+        .numbers = {problem->outputs, scale_bits(problem->bias_scale)},
+        .bytes = (size_t)(shape->column_tiles * tile->columns) * sizeof(float),
+        .pack = pack_bias};
+    snprintf(packing.key, sizeof packing.key, "mma bias %" PRId64 " of %zu x%a", problem->outputs,
+        packing.bytes, (double)problem->bias_scale);
+    return e2b_launch_list_pack(list, &packing);
+}
+
+static bool is_pointwise(const struct e2b_mma_problem *problem) {
+    return problem->kernel_h * problem->kernel_w == 1 && problem->stride[0] == 1
+        && problem->stride[1] == 1 && problem->pad_top == 0 && problem->pad_left == 0
+        && problem->out_height == problem->height && problem->out_width == problem->width;
+}
+
+/* Work and least traffic, for reports. */
+static void account(const struct e2b_call *call, const struct e2b_mma_problem *problem,
+    const struct shape *shape, struct e2b_launch *launch) {
+    double bytes = (double)e2b_dtype_bytes(call->outputs[0].tensor.dtype);
+    double taps = (double)(problem->kernel_h * problem->kernel_w);
+    launch->flops =
+        2.0 * (double)shape->rows * (double)problem->outputs * (double)problem->channels * taps;
+    launch->bytes = bytes
+        * ((double)(problem->samples * problem->height * problem->width * problem->channels)
+            + (double)(problem->outputs * problem->channels) * taps
+            + (double)(shape->rows * problem->outputs) * (problem->residual_input ? 2 : 1));
+}
+
+static void add_split(struct e2b_launch_list *list, struct e2b_launch *launch,
+    const struct tile *tile, const struct shape *shape, int split) {
+    size_t tile_count = (size_t)(shape->row_tiles * shape->column_tiles);
+    int partial = list->scratch_count++, arrived = list->scratch_count++;
+    list->scratch[partial] = (struct e2b_scratch){
+        .bytes = tile_count * (size_t)(split * tile->rows * tile->columns) * sizeof(float)};
+    list->scratch[arrived] =
+        (struct e2b_scratch){.bytes = tile_count * sizeof(uint32_t), .persistent = true};
+    e2b_launch_scratch(launch, partial);
+    e2b_launch_scratch(launch, arrived);
+}
+
+static void add_geometry(
+    const struct e2b_mma_problem *problem, const struct shape *shape, struct e2b_launch *launch) {
+    const int64_t numbers[] = {shape->column_tiles, shape->slabs, shape->rows, problem->out_height,
+        problem->out_width, problem->height, problem->width, problem->kernel_h * problem->kernel_w,
+        shape->chunks, problem->stride[0], problem->stride[1], problem->dilation[0],
+        problem->dilation[1], problem->pad_top, problem->pad_left, problem->outputs_end};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        e2b_launch_int(launch, numbers[i]);
+    const int64_t *strides[] = {problem->x_stride, problem->y_stride, problem->r_stride};
+    for (int tensor = 0; tensor < 3; tensor++)
+        for (int i = 0; i < 3; i++)
+            e2b_launch_int(launch, strides[tensor][i]);
+    e2b_launch_float(launch, (double)problem->activation.a);
+    e2b_launch_float(launch, (double)problem->activation.b);
+}
+
+enum e2b_status e2b_mma_emit(const struct e2b_call *call, const struct e2b_mma_problem *problem,
+    struct e2b_launch_list *out, struct e2b_error *err) {
+    const struct tile *tile;
+    int split;
+    choose(call, problem, &tile, &split);
+    struct shape shape = shape_of(call, problem, tile);
+    struct e2b_launch *launch = e2b_launch_add(out, &e2b_source_mma, "conv_mma",
+        "-D%s -DACTIVATION=%d%s -DBM=%d -DBN=%d -DWARPS_M=%d -DWARPS_N=%d -DCHUNKS=%d -DSTAGES=%d "
+        "-DSPLITS=%d -DKERNEL_W=%d%s",
+        e2b_dtype_macro(call->outputs[0].tensor.dtype), (int)problem->activation.kind,
+        problem->residual_input ? " -DRESIDUAL" : "", tile->rows, tile->columns, tile->warps_m,
+        tile->warps_n, tile->chunks, tile->stages, split, (int)problem->kernel_w,
+        is_pointwise(problem) ? " -DPOINTWISE" : "");
+    int weights = add_weights(call, problem, tile, &shape, out);
+    int bias = add_bias(problem, tile, &shape, out);
+    if (!launch || weights < 0 || bias < 0)
+        return e2b_fail_memory(err, "a launch on tensor cores");
+    e2b_launch_input(launch, 0);
+    e2b_launch_output(launch, 0);
+    if (problem->residual_input)
+        e2b_launch_input(launch, problem->residual_input);
+    e2b_launch_packed(launch, weights);
+    e2b_launch_packed(launch, bias);
+    if (split > 1)
+        add_split(out, launch, tile, &shape, split);
+    add_geometry(problem, &shape, launch);
+    size_t threads = (size_t)(tile->warps_m * tile->warps_n) * 32;
+    e2b_launch_grid(
+        launch, (size_t)(shape.row_tiles * shape.column_tiles) * threads, (size_t)split, 1);
+    e2b_launch_group(launch, threads, 1, 1);
+    account(call, problem, &shape, launch);
+    return E2B_OK;
+}
