@@ -1,11 +1,10 @@
+#include "kernels/common/jobs.h"
 #include "kernels/conv/variants.h"
 
 #include <stdio.h>
 
-#define ROWS 6 /* pixels of a register tile, as in conv.cl */
-#define JOBS_PER_UNIT 8
+#define ROWS 6           /* pixels of a register tile, as in conv.cl */
 #define SMALL_CHANNELS 4 /* up to here the channel loop is unrolled whole */
-#define DEFAULT_L2_BYTES (256 * 1024)
 
 static int vector_lanes(const struct e2b_call *call) {
     return call->traits->vector_bytes >= 64 && call->candidate == 1 ? 16 : 8;
@@ -28,30 +27,6 @@ int e2b_conv_panel_candidates(const struct e2b_call *call) {
     return call->traits->vector_bytes >= 64 ? 2 : 1;
 }
 
-static int64_t ceil_div(int64_t a, int64_t b) {
-    return (a + b - 1) / b;
-}
-
-static int64_t clamp(int64_t value, int64_t low, int64_t high) {
-    return value < low ? low : value > high ? high : value;
-}
-
-/* How the tiles x panels are cut into jobs: weights of one job stay in half the L2 cache, and each
- * compute unit gets several even jobs. */
-static void cut(const struct e2b_call *call, const struct e2b_conv_geometry *g, int64_t panels,
-    int64_t columns, int64_t *panel_blocks, int64_t *pixel_blocks) {
-    const struct e2b_traits *traits = call->traits;
-    int64_t l2 = traits->l2_bytes > 0 ? traits->l2_bytes : DEFAULT_L2_BYTES;
-    int64_t panel_bytes = g->kh * g->kw * g->group_c * columns * (int64_t)sizeof(float);
-    int64_t fit = clamp(l2 / 2 / panel_bytes, 1, panels);
-    int64_t tiles = ceil_div(g->n * g->oh * g->ow, ROWS);
-    int64_t jobs = (int64_t)JOBS_PER_UNIT * (traits->compute_units > 0 ? traits->compute_units : 1);
-    *panel_blocks = ceil_div(panels, fit);
-    *pixel_blocks = clamp(ceil_div(jobs, *panel_blocks), 1, tiles);
-    if (*panel_blocks * *pixel_blocks < jobs)
-        *panel_blocks = clamp(ceil_div(jobs, *pixel_blocks), 1, panels);
-}
-
 /* Whether no tap of any pixel lies outside the image. */
 static bool stays_inside(const struct e2b_call *call, const struct e2b_conv_geometry *g) {
     const struct e2b_conv_params *params = call->params;
@@ -66,8 +41,9 @@ enum e2b_status e2b_conv_panel_emit(
     e2b_conv_geometry(call, &g);
     int64_t columns = 2 * vector_lanes(call);
     int64_t last_group = e2b_conv_channels_end(call) - (g.m - g.group_m);
-    int64_t group_panels = ceil_div(last_group, columns), panel_blocks, pixel_blocks;
-    cut(call, &g, g.group * group_panels, columns, &panel_blocks, &pixel_blocks);
+    int64_t group_panels = e2b_ceil_div(last_group, columns);
+    struct e2b_jobs jobs = e2b_jobs_cut(call->traits, e2b_ceil_div(g.n * g.oh * g.ow, ROWS),
+        g.group * group_panels, g.kh * g.kw * g.group_c * columns * (int64_t)sizeof(float), 1);
     char channels[32] = "";
     if (g.group_c <= SMALL_CHANNELS)
         snprintf(channels, sizeof channels, " -DCHANNELS=%d", (int)g.group_c);
@@ -84,10 +60,10 @@ enum e2b_status e2b_conv_panel_emit(
     e2b_launch_packed(launch, bias);
     e2b_launch_packed(launch, zeros);
     e2b_launch_int(launch, group_panels);
-    e2b_launch_int(launch, panel_blocks);
-    e2b_launch_int(launch, pixel_blocks);
+    e2b_launch_int(launch, jobs.panel_blocks);
+    e2b_launch_int(launch, jobs.tile_blocks);
     e2b_conv_add_geometry(call, launch);
-    e2b_launch_grid(launch, (size_t)(panel_blocks * pixel_blocks), 1, 1);
+    e2b_launch_grid(launch, (size_t)(jobs.panel_blocks * jobs.tile_blocks), 1, 1);
     e2b_launch_group(launch, 1, 1, 1);
     return E2B_OK;
 }

@@ -1,0 +1,142 @@
+#include "kernels/gemm/gemm.h"
+
+#include "kernels/common/infer.h"
+#include "kernels/gemm/variants.h"
+
+#include <inttypes.h>
+#include <stddef.h>
+
+static enum e2b_status import_gemm(
+    const struct e2b_onnx_node *node, void *to, struct e2b_error *err) {
+    (void)err;
+    struct e2b_gemm_params *params = to;
+    params->alpha = e2b_attr_float(node, "alpha", 1);
+    params->beta = e2b_attr_float(node, "beta", 1);
+    params->trans_a = e2b_attr_int(node, "transA", 0) != 0;
+    params->trans_b = e2b_attr_int(node, "transB", 0) != 0;
+    return E2B_OK;
+}
+
+static enum e2b_status import_matmul(
+    const struct e2b_onnx_node *node, void *to, struct e2b_error *err) {
+    (void)node, (void)err;
+    struct e2b_gemm_params *params = to;
+    params->alpha = params->beta = 1;
+    return E2B_OK;
+}
+
+static enum e2b_status check_operands(const struct e2b_call *call, struct e2b_error *err) {
+    if (e2b_expect(call, 2, 4, 1, err) != E2B_OK)
+        return err->status;
+    for (int i = 0; i < call->input_count; i++) {
+        const struct e2b_tensor *tensor = &call->inputs[i].tensor;
+        if (!call->inputs[i].present)
+            continue;
+        if (tensor->dtype != call->inputs[0].tensor.dtype)
+            return e2b_fail(err, E2B_INVALID, "\"%s\": input %d is %s, input 0 is %s", call->name,
+                i, e2b_dtype_name(tensor->dtype), e2b_dtype_name(call->inputs[0].tensor.dtype));
+        if (e2b_shape_count(&tensor->shape) < 1)
+            return e2b_fail(err, E2B_INVALID, "\"%s\": input %d is empty", call->name, i);
+    }
+    return E2B_OK;
+}
+
+/* C and the residual must broadcast to Y. */
+static enum e2b_status check_addends(
+    const struct e2b_call *call, const struct e2b_shape *y, struct e2b_error *err) {
+    for (int i = E2B_GEMM_BIAS; i <= E2B_GEMM_RESIDUAL; i++) {
+        struct e2b_shape both;
+        if (e2b_has_input(call, i)
+            && (!e2b_shape_broadcast(&call->inputs[i].tensor.shape, y, &both)
+                || !e2b_shape_equal(&both, y)
+                || (i == E2B_GEMM_RESIDUAL
+                    && !e2b_shape_equal(&call->inputs[i].tensor.shape, y)))) {
+            char text[96], wanted[96];
+            return e2b_fail(err, E2B_INVALID, "\"%s\": input %d of shape %s does not go with %s",
+                call->name, i, e2b_shape_print(&call->inputs[i].tensor.shape, text, sizeof text),
+                e2b_shape_print(y, wanted, sizeof wanted));
+        }
+    }
+    return E2B_OK;
+}
+
+static enum e2b_status refuse_inner(
+    const struct e2b_call *call, int64_t a, int64_t b, struct e2b_error *err) {
+    return e2b_fail(err, E2B_INVALID,
+        "\"%s\": the inner dimensions of the product differ, %" PRId64 " and %" PRId64, call->name,
+        a, b);
+}
+
+static enum e2b_status infer_gemm(struct e2b_call *call, struct e2b_error *err) {
+    const struct e2b_gemm_params *params = call->params;
+    if (check_operands(call, err) != E2B_OK || e2b_expect_rank(call, 0, 2, 2, err) != E2B_OK
+        || e2b_expect_rank(call, 1, 2, 2, err) != E2B_OK)
+        return err->status;
+    const int64_t *a = call->inputs[0].tensor.shape.dims, *b = call->inputs[1].tensor.shape.dims;
+    int64_t k = a[!params->trans_a], kb = b[params->trans_b];
+    if (k != kb)
+        return refuse_inner(call, k, kb, err);
+    struct e2b_shape y = {2, {a[params->trans_a], b[!params->trans_b]}};
+    if (check_addends(call, &y, err) != E2B_OK)
+        return err->status;
+    return e2b_set_output(call, 0, call->inputs[0].tensor.dtype, &y, err);
+}
+
+static struct e2b_shape leading(const struct e2b_shape *shape) {
+    struct e2b_shape out = *shape;
+    out.rank = shape->rank > 2 ? shape->rank - 2 : 0;
+    return out;
+}
+
+static enum e2b_status infer_matmul(struct e2b_call *call, struct e2b_error *err) {
+    if (check_operands(call, err) != E2B_OK
+        || e2b_expect_rank(call, 0, 1, E2B_MAX_RANK, err) != E2B_OK
+        || e2b_expect_rank(call, 1, 1, E2B_MAX_RANK, err) != E2B_OK)
+        return err->status;
+    const struct e2b_shape *a = &call->inputs[0].tensor.shape;
+    const struct e2b_shape *b = &call->inputs[1].tensor.shape;
+    int64_t k = a->dims[a->rank - 1], kb = b->dims[b->rank == 1 ? 0 : b->rank - 2];
+    if (k != kb)
+        return refuse_inner(call, k, kb, err);
+    struct e2b_shape y, a_batch = leading(a), b_batch = leading(b);
+    if (!e2b_shape_broadcast(&a_batch, &b_batch, &y))
+        return e2b_fail(err, E2B_INVALID,
+            "\"%s\": the leading dimensions of the operands do not broadcast", call->name);
+    if (a->rank > 1)
+        y.dims[y.rank++] = a->dims[a->rank - 2];
+    if (b->rank > 1)
+        y.dims[y.rank++] = b->dims[b->rank - 1];
+    if (check_addends(call, &y, err) != E2B_OK)
+        return err->status;
+    return e2b_set_output(call, 0, call->inputs[0].tensor.dtype, &y, err);
+}
+
+static double flops(const struct e2b_call *call) {
+    struct e2b_gemm gemm;
+    e2b_gemm_read(call, true, &gemm);
+    return 2.0 * (double)(e2b_gemm_batches(&gemm) * gemm.m * gemm.n) * (double)gemm.k;
+}
+
+static const char *const onnx_gemm[] = {"Gemm", NULL};
+static const char *const onnx_matmul[] = {"MatMul", NULL};
+
+static const struct e2b_variant variants[] = {
+    {"panel_cpu", e2b_gemm_panel_accepts, NULL, e2b_gemm_panel_emit},
+    {"tile_local", e2b_gemm_tile_accepts, NULL, e2b_gemm_tile_emit},
+    {"direct", e2b_gemm_direct_accepts, NULL, e2b_gemm_direct_emit},
+    {"clblast", e2b_gemm_clblast_accepts, NULL, e2b_gemm_clblast_emit},
+    {0},
+};
+
+#define GEMM_OP(op_name, op_onnx)                                                                  \
+    {                                                                                              \
+        .name = #op_name, .onnx = op_onnx, .layout = E2B_LAYOUT_ROW,                               \
+        .params_bytes = sizeof(struct e2b_gemm_params), .import = import_##op_name,                \
+        .infer = infer_##op_name, .reference = e2b_gemm_reference, .variants = variants,           \
+        .flops = flops, .has_epilogue = true,                                                      \
+        .epilogue_offset = offsetof(struct e2b_gemm_params, epilogue),                             \
+        .bias_input = E2B_GEMM_BIAS, .residual_input = E2B_GEMM_RESIDUAL                           \
+    }
+
+const struct e2b_op e2b_op_gemm = GEMM_OP(gemm, onnx_gemm);
+const struct e2b_op e2b_op_matmul = GEMM_OP(matmul, onnx_matmul);
