@@ -3,10 +3,9 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 #include "runtime/server/describe.h"
+#include "runtime/server/form.h"
 #include "runtime/server/json_tensor.h"
 
-#include <ctype.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -242,84 +241,25 @@ static const char *header(const struct e2b_exchange *exchange, const char *name)
     return MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, name);
 }
 
-static int refusal(struct e2b_exchange *exchange, int http, const char *text) {
-    e2b_fail(&exchange->err, E2B_INVALID, "%s", text);
-    return http;
-}
-
-/* Digits only. */
-static bool parse_size(const char *text, size_t *out) {
-    char *end;
-    errno = 0;
-    unsigned long long value = strtoull(text, &end, 10);
-    *out = (size_t)value;
-    return isdigit((unsigned char)*text) && !*end && errno == 0;
-}
-
-static int read_lengths(struct e2b_exchange *exchange, struct e2b_inference_form *form) {
-    const char *length = header(exchange, "Content-Length");
-    const char *head = header(exchange, "Inference-Header-Content-Length");
-    size_t max = exchange->all->options.max_body_bytes;
-    form->total_bytes = E2B_BODY_UNKNOWN;
-    form->head_bytes = E2B_BODY_ALL_HEAD;
-    if (length && !header(exchange, "Transfer-Encoding") && !parse_size(length, &form->total_bytes))
-        return refusal(exchange, MHD_HTTP_BAD_REQUEST, "Content-Length is not a number");
-    if (form->total_bytes != E2B_BODY_UNKNOWN && form->total_bytes > max) {
-        e2b_fail(&exchange->err, E2B_TOO_LARGE, "the body has %zu bytes, more than the %zu allowed",
-            form->total_bytes, max);
-        return MHD_HTTP_CONTENT_TOO_LARGE;
-    }
-    if (head
-        && (!parse_size(head, &form->head_bytes) || form->head_bytes > max
-            || form->head_bytes > form->total_bytes)) {
-        e2b_fail(&exchange->err, E2B_INVALID,
-            "Inference-Header-Content-Length: \"%.40s\" is outside 0..%zu, the body's length", head,
-            form->total_bytes < max ? form->total_bytes : max);
-        return MHD_HTTP_BAD_REQUEST;
-    }
-    return 0;
-}
-
-static int read_image_form(struct e2b_exchange *exchange, struct e2b_inference_form *form) {
-    const char *top =
-        MHD_lookup_connection_value(exchange->connection, MHD_GET_ARGUMENT_KIND, "top");
-    size_t classes = exchange->model->entry.labels.count > 0 ? 5 : 0;
-    if (top && (!parse_size(top, &classes) || classes > E2B_MAX_CLASSES)) {
-        e2b_fail(&exchange->err, E2B_INVALID, "top=%.20s is outside 0..%d", top, E2B_MAX_CLASSES);
-        return MHD_HTTP_BAD_REQUEST;
-    }
-    form->top = (int)classes;
-    return 0;
-}
-
-static bool is_image_type(const char *type) {
-    return type
-        && (strncasecmp(type, "image/jpeg", 10) == 0 || strncasecmp(type, "image/png", 9) == 0);
-}
-
 static int read_form(struct e2b_exchange *exchange, struct e2b_inference_form *form) {
-    const char *encoding = header(exchange, "Content-Encoding");
-    const char *type = header(exchange, "Content-Type");
-    int64_t timeout_ns = exchange->all->options.request_timeout_ns;
-    *form = (struct e2b_inference_form){.arrival_ns = exchange->arrival_ns};
+    const struct e2b_server_options *options = &exchange->all->options;
+    int64_t timeout_ns = options->request_timeout_ns;
+    const struct e2b_form_headers headers = {
+        .content_length = header(exchange, "Content-Length"),
+        .transfer_encoding = header(exchange, "Transfer-Encoding"),
+        .content_encoding = header(exchange, "Content-Encoding"),
+        .content_type = header(exchange, "Content-Type"),
+        .head_length = header(exchange, "Inference-Header-Content-Length"),
+        .top = MHD_lookup_connection_value(exchange->connection, MHD_GET_ARGUMENT_KIND, "top"),
+    };
+    form->arrival_ns = exchange->arrival_ns;
     form->deadline_ns = timeout_ns ? exchange->arrival_ns + timeout_ns : 0;
-    if (encoding && strcasecmp(encoding, "identity") != 0)
-        return refusal(exchange, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
-            "compressed bodies are not supported: send without Content-Encoding");
-    if (type && strncasecmp(type, "image/", 6) == 0 && !is_image_type(type))
-        return refusal(exchange, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
-            "this image type is not supported: send image/jpeg or image/png");
-    form->image = is_image_type(type);
-    if (form->image && exchange->model->image.width == 0)
-        return refusal(exchange, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
-            "this model takes no images: send tensors as the protocol says");
-    int http = form->image ? read_image_form(exchange, form) : 0;
-    return http ? http : read_lengths(exchange, form);
+    return e2b_form_read(&headers, exchange->model, options->max_body_bytes, form, &exchange->err);
 }
 
 /* 0 or the HTTP code of the refusal, with exchange->err set. */
 static int begin_inference(struct e2b_exchange *exchange) {
-    struct e2b_inference_form form;
+    struct e2b_inference_form form = {0};
     if (atomic_load(&exchange->all->draining)) {
         e2b_fail(&exchange->err, E2B_BUSY, "the server is stopping");
         return MHD_HTTP_SERVICE_UNAVAILABLE;

@@ -237,7 +237,7 @@ def test_huge_header(server):
         b"GET / HTTP/9.9\r\n\r\n",
         b"POST /v2/models/pair/infer HTTP/1.1\r\nHost: x\r\nContent-Length: abc\r\n\r\n",
         b"POST /v2/models/pair/infer HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n",
-        b"POST /v2/models/pair/infer HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"POST /v2 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     ],
 )

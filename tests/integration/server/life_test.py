@@ -135,7 +135,8 @@ def test_stop_under_load(own_server):
     for thread in threads:
         thread.join(20)
         assert not thread.is_alive()
-    assert set(codes) <= {200, 503, "ConnectionRefusedError", "ConnectionResetError", "ConnectionError"}
+    refusals = {"ConnectionRefusedError", "ConnectionResetError", "ConnectionError"}
+    assert set(codes) <= {200, 503} | refusals
 
 
 def test_port_taken(own_server, folder):
