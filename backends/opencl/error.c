@@ -1,5 +1,7 @@
 #include "backends/opencl/error.h"
 
+#include "backends/opencl/profile.h"
+
 #include <CL/cl.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -44,30 +46,26 @@ static const struct row {
             "the value does not suit the argument") ROW(CL_INVALID_VALUE, E2B_INVALID,
             "a size or an offset is outside the buffer") ROW(CL_INVALID_BINARY, E2B_INTERNAL,
             "delete the program cache") ROW(NO_PLATFORM, E2B_NOT_FOUND,
-            "no OpenCL platform is installed: apt-get install pocl-opencl-icd")
-            ROW(CL_IMAGE_FORMAT_MISMATCH, E2B_INTERNAL, ours) ROW(CL_IMAGE_FORMAT_NOT_SUPPORTED,
-                E2B_INTERNAL, ours) ROW(CL_PROFILING_INFO_NOT_AVAILABLE, E2B_INTERNAL,
-                ours) ROW(CL_MEM_COPY_OVERLAP, E2B_INTERNAL, ours) ROW(CL_MAP_FAILURE,
-                E2B_NO_MEMORY, "host memory could not be pinned; see ulimit -l")
-                ROW(CL_MISALIGNED_SUB_BUFFER_OFFSET, E2B_INTERNAL, ours) ROW(
-                    CL_COMPILE_PROGRAM_FAILURE, E2B_INTERNAL, ours) ROW(CL_LINK_PROGRAM_FAILURE,
-                    E2B_INTERNAL, ours) ROW(CL_DEVICE_PARTITION_FAILED, E2B_INTERNAL,
-                    ours) ROW(CL_KERNEL_ARG_INFO_NOT_AVAILABLE, E2B_INTERNAL,
-                    ours) ROW(CL_INVALID_DEVICE_TYPE, E2B_INTERNAL, ours) ROW(CL_INVALID_PLATFORM,
-                    E2B_INTERNAL, ours) ROW(CL_INVALID_QUEUE_PROPERTIES, E2B_UNSUPPORTED,
-                    "the device has no such queues") ROW(CL_INVALID_HOST_PTR, E2B_INTERNAL, ours)
-                    ROW(CL_INVALID_MEM_OBJECT, E2B_INTERNAL, ours) ROW(CL_INVALID_BUILD_OPTIONS,
-                        E2B_INVALID, "the compiler does not know one of the options")
-                        ROW(CL_INVALID_PROGRAM, E2B_INTERNAL, ours)
-                            ROW(CL_INVALID_PROGRAM_EXECUTABLE, E2B_INTERNAL, ours)
-                                ROW(CL_INVALID_KERNEL_DEFINITION, E2B_INTERNAL, ours)
-                                    ROW(CL_INVALID_KERNEL, E2B_INTERNAL, ours)
-                                        ROW(CL_INVALID_WORK_DIMENSION, E2B_INTERNAL, ours)
-                                            ROW(CL_INVALID_GLOBAL_OFFSET, E2B_INTERNAL, ours)
-                                                ROW(CL_INVALID_EVENT_WAIT_LIST, E2B_INTERNAL, ours)
-                                                    ROW(CL_INVALID_EVENT, E2B_INTERNAL, ours) ROW(
-                                                        CL_INVALID_OPERATION, E2B_INTERNAL, ours)
-                                                        ROW(CL_INVALID_PROPERTY, E2B_INTERNAL, ours)
+            E2B_PROFILE_INSTALL) ROW(CL_IMAGE_FORMAT_MISMATCH, E2B_INTERNAL,
+            ours) ROW(CL_IMAGE_FORMAT_NOT_SUPPORTED, E2B_INTERNAL,
+            ours) ROW(CL_PROFILING_INFO_NOT_AVAILABLE, E2B_INTERNAL, ours) ROW(CL_MEM_COPY_OVERLAP,
+            E2B_INTERNAL, ours) ROW(CL_MAP_FAILURE, E2B_NO_MEMORY,
+            "host memory could not be pinned; see ulimit -l") ROW(CL_MISALIGNED_SUB_BUFFER_OFFSET,
+            E2B_INTERNAL, ours) ROW(CL_COMPILE_PROGRAM_FAILURE, E2B_INTERNAL,
+            ours) ROW(CL_LINK_PROGRAM_FAILURE, E2B_INTERNAL, ours) ROW(CL_DEVICE_PARTITION_FAILED,
+            E2B_INTERNAL, ours) ROW(CL_KERNEL_ARG_INFO_NOT_AVAILABLE, E2B_INTERNAL, ours)
+            ROW(CL_INVALID_DEVICE_TYPE, E2B_INTERNAL, ours) ROW(CL_INVALID_PLATFORM, E2B_INTERNAL,
+                ours) ROW(CL_INVALID_QUEUE_PROPERTIES, E2B_UNSUPPORTED,
+                "the device has no such queues") ROW(CL_INVALID_HOST_PTR, E2B_INTERNAL, ours)
+                ROW(CL_INVALID_MEM_OBJECT, E2B_INTERNAL, ours) ROW(CL_INVALID_BUILD_OPTIONS,
+                    E2B_INVALID, "the compiler does not know one of the options")
+                    ROW(CL_INVALID_PROGRAM, E2B_INTERNAL, ours) ROW(CL_INVALID_PROGRAM_EXECUTABLE,
+                        E2B_INTERNAL, ours) ROW(CL_INVALID_KERNEL_DEFINITION, E2B_INTERNAL, ours)
+                        ROW(CL_INVALID_KERNEL, E2B_INTERNAL, ours) ROW(CL_INVALID_WORK_DIMENSION,
+                            E2B_INTERNAL, ours) ROW(CL_INVALID_GLOBAL_OFFSET, E2B_INTERNAL, ours)
+                            ROW(CL_INVALID_EVENT_WAIT_LIST, E2B_INTERNAL, ours)
+                                ROW(CL_INVALID_EVENT, E2B_INTERNAL, ours) ROW(CL_INVALID_OPERATION,
+                                    E2B_INTERNAL, ours) ROW(CL_INVALID_PROPERTY, E2B_INTERNAL, ours)
 #undef ROW
 };
 

@@ -150,9 +150,7 @@ static enum e2b_status nothing(
     struct e2b_text names = {0};
     if (count == 0)
         return e2b_fail(err, E2B_NOT_FOUND,
-            "no OpenCL platform is installed: apt-get install pocl-opencl-icd (or, if clinfo lists "
-            "one, "
-            "its devices cannot be opened)");
+            E2B_PROFILE_INSTALL " (or, if clinfo lists one, its devices cannot be opened)");
     for (int i = 0; i < count; i++)
         e2b_text_add(&names, "%s%d \"%s %s\"%s", i ? ", " : "", i, infos[i].platform,
             infos[i].device, infos[i].score < 0 ? " (unusable)" : "");

@@ -25,7 +25,7 @@ static const struct e2b_profile profiles[] = {
     {.name = "amd", .platform = "AMD", .polls = true, .base_align_bytes = 256},
     {.name = "intel", .platform = "Intel"},
     {.name = "mesa", .platform = "rusticl", .penalty = 50},
-    {.name = "oclgrind", .platform = "Oclgrind", .penalty = 1000},
+    {.name = "oclgrind", .platform = "Oclgrind", .polls = true, .penalty = 1000},
     {.name = "generic", .polls = true},
 };
 

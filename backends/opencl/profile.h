@@ -5,6 +5,9 @@
 
 #include <stdbool.h>
 
+/* What to do where there is no platform at all. */
+#define E2B_PROFILE_INSTALL "no OpenCL platform is installed: apt-get install pocl-opencl-icd"
+
 struct e2b_profile {
     const char *name;
     const char *platform; /* part of the platform's name, case ignored; NULL: any */

@@ -85,8 +85,7 @@ void e2b_cl_traits_query(struct e2b_opencl *device, const struct e2b_opencl_info
         smaller(e2b_cl_device_number(id, CL_DEVICE_MAX_MEM_ALLOC_SIZE), traits->memory_bytes);
     traits->fp64 = e2b_cl_device_extension(id, "cl_khr_fp64");
     traits->half_arithmetic = e2b_cl_device_extension(id, "cl_khr_fp16");
-    traits->subgroups = e2b_cl_device_extension(id, "cl_khr_subgroups")
-        || e2b_cl_device_extension(id, "cl_intel_subgroups");
+    traits->subgroups = e2b_cl_device_extension(id, "cl_khr_subgroups");
     traits->base_align_bytes = alignment(device);
     if (traits->is_cpu)
         query_cpu(id, traits);

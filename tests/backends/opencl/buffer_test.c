@@ -21,12 +21,6 @@ static int open_limited(void **state) {
     return 0;
 }
 
-static int close_device(void **state) {
-    struct e2b_device *device = *state;
-    device->ops->destroy(device);
-    return 0;
-}
-
 static void the_limit_holds_and_is_named(void **state) {
     struct e2b_device *device = *state;
     struct e2b_buffer *first, *second, *third;
@@ -80,5 +74,5 @@ int main(void) {
         cmocka_unit_test(pinned_memory_can_be_written_by_the_host),
         cmocka_unit_test(the_largest_buffer_is_named),
     };
-    return cmocka_run_group_tests(tests, open_limited, close_device);
+    return cmocka_run_group_tests(tests, open_limited, e2b_test_end);
 }

@@ -6,23 +6,6 @@
 
 #include <string.h>
 
-static int open_device(void **state) {
-    struct e2b_error err = {0};
-    struct e2b_device *device;
-    if (e2b_test_open(&device, &err) != E2B_OK) {
-        print_error("%s\n", err.text);
-        return -1;
-    }
-    *state = device;
-    return 0;
-}
-
-static int close_device(void **state) {
-    struct e2b_device *device = *state;
-    device->ops->destroy(device);
-    return 0;
-}
-
 /* An event that ends when we say so. */
 static struct e2b_event *make_event(struct e2b_device *device) {
     struct e2b_event *event = calloc(1, sizeof *event);
@@ -126,5 +109,5 @@ int main(void) {
         cmocka_unit_test(events_without_times_read_zero),
         cmocka_unit_test(times_are_on_our_clock),
     };
-    return cmocka_run_group_tests(tests, open_device, close_device);
+    return cmocka_run_group_tests(tests, e2b_test_begin, e2b_test_end);
 }

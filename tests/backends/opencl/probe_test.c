@@ -6,23 +6,6 @@
 
 #include <string.h>
 
-static int open_device(void **state) {
-    struct e2b_error err = {0};
-    struct e2b_device *device;
-    if (e2b_test_open(&device, &err) != E2B_OK) {
-        print_error("%s\n", err.text);
-        return -1;
-    }
-    *state = device;
-    return 0;
-}
-
-static int close_device(void **state) {
-    struct e2b_device *device = *state;
-    device->ops->destroy(device);
-    return 0;
-}
-
 static void the_device_computes(void **state) {
     struct e2b_device *device = *state;
     struct e2b_error err = {0};
@@ -57,5 +40,5 @@ int main(void) {
         cmocka_unit_test(probes_agree_with_the_traits),
         cmocka_unit_test(a_device_without_inline_ptx_has_no_level),
     };
-    return cmocka_run_group_tests(tests, open_device, close_device);
+    return cmocka_run_group_tests(tests, e2b_test_begin, e2b_test_end);
 }

@@ -5,23 +5,6 @@
 
 #include <string.h>
 
-static int open_device(void **state) {
-    struct e2b_error err = {0};
-    struct e2b_device *device;
-    if (e2b_test_open(&device, &err) != E2B_OK) {
-        print_error("%s\n", err.text);
-        return -1;
-    }
-    *state = device;
-    return 0;
-}
-
-static int close_device(void **state) {
-    struct e2b_device *device = *state;
-    device->ops->destroy(device);
-    return 0;
-}
-
 /* A kernel whose index on each axis shows in what it writes. */
 static void grids_have_up_to_three_axes(void **state) {
     static const char text[] =
@@ -93,5 +76,5 @@ int main(void) {
         cmocka_unit_test(grids_have_up_to_three_axes),
         cmocka_unit_test(waiting_flushes_the_other_queue),
     };
-    return cmocka_run_group_tests(tests, open_device, close_device);
+    return cmocka_run_group_tests(tests, e2b_test_begin, e2b_test_end);
 }

@@ -34,6 +34,8 @@ static int open_device(void **state) {
 
 static int close_device(void **state) {
     struct fixture *f = *state;
+    if (!f->device)
+        return 0;
     f->device->ops->queue_destroy(f->device, f->queue);
     f->device->ops->buffer_destroy(f->device, f->a);
     f->device->ops->buffer_destroy(f->device, f->b);

@@ -18,23 +18,6 @@ static void done(void *context, enum e2b_event_state state) {
     atomic_fetch_add(&total, 1);
 }
 
-static int open_device(void **state) {
-    struct e2b_error err = {0};
-    struct e2b_device *device;
-    if (e2b_test_open(&device, &err) != E2B_OK) {
-        print_error("%s\n", err.text);
-        return -1;
-    }
-    *state = device;
-    return 0;
-}
-
-static int close_device(void **state) {
-    struct e2b_device *device = *state;
-    device->ops->destroy(device);
-    return 0;
-}
-
 static cl_event make_event(struct e2b_device *device) {
     cl_event event = clCreateUserEvent(e2b_opencl_of(device)->context, NULL);
     assert_non_null(event);
@@ -119,5 +102,5 @@ int main(void) {
         cmocka_unit_test(callbacks_tell_once_in_any_order),
         cmocka_unit_test(destroy_waits_for_what_is_pending),
     };
-    return cmocka_run_group_tests(tests, open_device, close_device);
+    return cmocka_run_group_tests(tests, e2b_test_begin, e2b_test_end);
 }
