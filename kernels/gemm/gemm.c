@@ -1,6 +1,7 @@
 #include "kernels/gemm/gemm.h"
 
 #include "kernels/common/infer.h"
+#include "kernels/common/mma.h"
 #include "kernels/gemm/variants.h"
 
 #include <inttypes.h>
@@ -122,6 +123,7 @@ static const char *const onnx_matmul[] = {"MatMul", NULL};
 
 static const struct e2b_variant variants[] = {
     {"panel_cpu", e2b_gemm_panel_accepts, NULL, e2b_gemm_panel_emit},
+    {"mma", e2b_gemm_mma_accepts, e2b_mma_candidates, e2b_gemm_mma_emit},
     {"tile_local", e2b_gemm_tile_accepts, NULL, e2b_gemm_tile_emit},
     {"direct", e2b_gemm_direct_accepts, NULL, e2b_gemm_direct_emit},
     {"clblast", e2b_gemm_clblast_accepts, NULL, e2b_gemm_clblast_emit},

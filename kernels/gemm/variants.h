@@ -36,6 +36,7 @@ void e2b_gemm_reference(const struct e2b_call *call, const double *const *in, do
         const struct e2b_call *call, struct e2b_launch_list *out, struct e2b_error *err)
 
 E2B_GEMM_VARIANT(panel);   /* CPU: register tiles of 6 rows by a panel of 16 columns of packed B */
+E2B_GEMM_VARIANT(mma);     /* tensor cores: see kernels/common/mma.h */
 E2B_GEMM_VARIANT(tile);    /* GPU: tiles through local memory */
 E2B_GEMM_VARIANT(direct);  /* a work-item an element, any case */
 E2B_GEMM_VARIANT(clblast); /* the library's routine, and a launch for the rest */
