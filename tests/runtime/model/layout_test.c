@@ -180,6 +180,47 @@ static void channel_shuffle_is_one_copy(void **state) {
     e2b_model_destroy(model);
 }
 
+/* softmax(q k^T) v with two heads: of four transposes only that of k moves data. */
+static void attention_moves_little(void **state) {
+    (void)state;
+    struct e2b_builder *builder = e2b_builder_create(13);
+    const int64_t heads[] = {0, 2, 1, 3}, keys[] = {0, 2, 3, 1};
+    e2b_builder_input(builder, "x", E2B_F32, E2B_SHAPE(-1, 5, 8));
+    e2b_builder_ints(builder, "split", 4, (const int64_t[]){0, 5, 2, 4});
+    e2b_builder_ints(builder, "join", 3, (const int64_t[]){0, 5, 8});
+    static const char *const names[] = {"q", "k", "v"};
+    for (int i = 0; i < 3; i++) {
+        char weight[8], in[16], flat[8], parts[8], reshape[16];
+        snprintf(weight, sizeof weight, "w%s", names[i]);
+        snprintf(in, sizeof in, "x,%s", weight);
+        snprintf(flat, sizeof flat, "f%s", names[i]);
+        snprintf(parts, sizeof parts, "p%s", names[i]);
+        snprintf(reshape, sizeof reshape, "%s,split", flat);
+        e2b_builder_floats(builder, weight, E2B_SHAPE(8, 8), NULL);
+        e2b_builder_node(builder, "MatMul", in, flat);
+        e2b_builder_node(builder, "Reshape", reshape, parts);
+        e2b_builder_attr_ints(builder, e2b_builder_node(builder, "Transpose", parts, names[i]),
+            "perm", 4, i == 1 ? keys : heads);
+    }
+    e2b_builder_node(builder, "MatMul", "q,k", "scores");
+    e2b_builder_attr_int(builder, e2b_builder_node(builder, "Softmax", "scores", "s"), "axis", -1);
+    e2b_builder_node(builder, "MatMul", "s,v", "mixed");
+    e2b_builder_attr_ints(
+        builder, e2b_builder_node(builder, "Transpose", "mixed", "back"), "perm", 4, heads);
+    e2b_builder_node(builder, "Reshape", "back,join", "joined");
+    e2b_builder_node(builder, "Add", "joined,x", "y");
+    e2b_builder_output(builder, "y");
+    struct e2b_model *model = e2b_builder_model(builder);
+    struct e2b_graph *graph = e2b_check_graph(model, &options, 1e-5);
+    assert_int_equal(e2b_count_nodes(graph, "transpose"), 0);
+    assert_int_equal(e2b_count_nodes(graph, "convert"), 2);
+    e2b_graph_destroy(graph);
+    struct e2b_graph_options half = options;
+    half.precision = E2B_F16;
+    e2b_graph_destroy(e2b_check_graph(model, &half, 2e-2));
+    e2b_model_destroy(model);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(images_are_channels_last_inside),
@@ -190,6 +231,7 @@ int main(void) {
         cmocka_unit_test(image_input_feeds_convolution_directly),
         cmocka_unit_test(transposes_cost_nothing),
         cmocka_unit_test(channel_shuffle_is_one_copy),
+        cmocka_unit_test(attention_moves_little),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
