@@ -85,7 +85,8 @@ static int lines_of(const char *text, size_t bytes) {
 static void relocate(const struct e2b_source *source, char *line, size_t capacity) {
     char rest[200];
     int number, prefix = 3 + lines_of(e2b_source_prelude.text, e2b_source_prelude.bytes);
-    if (sscanf(line, "<%*[^>]>:%d:%199[^\n]", &number, rest) == 2 && number > prefix)
+    if (!strstr(line, source->path) && sscanf(line, "%*[^:]:%d:%199[^\n]", &number, rest) == 2
+        && number > prefix)
         snprintf(line, capacity, "%s:%d:%s", source->path, number - prefix, rest);
 }
 
