@@ -269,7 +269,7 @@ static void add_geometry(
 enum e2b_status e2b_mma_emit(const struct e2b_call *call, const struct e2b_mma_problem *problem,
     struct e2b_launch_list *out, struct e2b_error *err) {
     const struct tile *tile;
-    int split;
+    int split = 1;
     choose(call, problem, &tile, &split);
     struct shape shape = shape_of(call, problem, tile);
     struct e2b_launch *launch = e2b_launch_add(out, &e2b_source_mma, "conv_mma",
