@@ -85,7 +85,7 @@ static enum e2b_status pad_dim(const struct e2b_pad_params *params, int axis, in
 static enum e2b_status infer(struct e2b_call *call, struct e2b_error *err) {
     struct e2b_pad_params *params = call->params;
     int64_t pads[2 * E2B_MAX_RANK], axes[E2B_MAX_RANK];
-    int count;
+    int count = 0;
     if (e2b_expect(call, 1, 4, 1, err) != E2B_OK
         || take_pads(call, pads, axes, &count, err) != E2B_OK || take_value(call, err) != E2B_OK)
         return err->status;
