@@ -87,7 +87,7 @@ static void relocate(const struct e2b_source *source, char *line, size_t capacit
     int number, prefix = 3 + lines_of(e2b_source_prelude.text, e2b_source_prelude.bytes);
     if (!strstr(line, source->path) && sscanf(line, "%*[^:]:%d:%199[^\n]", &number, rest) == 2
         && number > prefix)
-        snprintf(line, capacity, "%s:%d:%s", source->path, number - prefix, rest);
+        snprintf(line, capacity, "%.60s:%d:%.120s", source->path, number - prefix, rest);
 }
 
 static enum e2b_status fail_build(struct e2b_opencl *device, const struct e2b_source *source,

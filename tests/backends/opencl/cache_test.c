@@ -44,7 +44,7 @@ static void find_file(const struct e2b_cl_cache *cache, char *path, size_t capac
     path[0] = '\0';
     for (struct dirent *entry; (entry = readdir(listing));)
         if (entry->d_name[0] != '.')
-            snprintf(path, capacity, "%s/%s", cache->folder, entry->d_name);
+            snprintf(path, capacity, "%.400s/%.255s", cache->folder, entry->d_name);
     closedir(listing);
     assert_true(path[0]);
 }
