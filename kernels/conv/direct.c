@@ -37,5 +37,6 @@ enum e2b_status e2b_conv_direct_emit(
     e2b_conv_add_geometry(call, launch);
     e2b_launch_grid(
         launch, (size_t)e2b_conv_channels_end(call), (size_t)(g.oh * g.ow), (size_t)g.n);
+    e2b_launch_group(launch, 16, 4, 1);
     return E2B_OK;
 }

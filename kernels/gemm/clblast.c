@@ -65,5 +65,6 @@ enum e2b_status e2b_gemm_clblast_emit(
     launch->flops = 0;
     e2b_gemm_add_geometry(call, &gemm, launch);
     e2b_launch_grid(launch, (size_t)gemm.n, (size_t)gemm.m, 1);
+    e2b_launch_group(launch, 16, 4, 1);
     return E2B_OK;
 }

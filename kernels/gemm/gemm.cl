@@ -55,6 +55,8 @@ __kernel void gemm_pack(__global const T *b, uint b_at, __global float *packed, 
     int b_batch1, int b_batch2) {
     int k = get_global_id(0), panel = get_global_id(1), batch = get_global_id(2);
     int columns = min(16, n_count - panel * 16);
+    if (k >= k_count)
+        return;
     b += b_at + BATCH(b) + k * b_row + panel * 16 * b_column;
     packed += packed_at
         + ((size_t)((size_t)batch * get_global_size(1) + panel) * k_count + k) * 16;
@@ -203,6 +205,8 @@ __kernel __attribute__((reqd_work_group_size(16, 16, 1))) void gemm_tile(GEMM_TE
 __kernel void gemm_direct(GEMM_TENSORS, __global const T *a, uint a_at, __global const T *b,
     uint b_at, GEMM_GEOMETRY) {
     int column = get_global_id(0), row = get_global_id(1), batch = get_global_id(2);
+    if (column >= n_count || row >= m_count)
+        return;
     BEGIN_OUTPUT
     a += a_at + BATCH(a) + row * a_row;
     b += b_at + BATCH(b) + column * b_column;
@@ -217,6 +221,8 @@ __kernel void gemm_direct(GEMM_TENSORS, __global const T *a, uint a_at, __global
 /* What a routine leaves to do, in place. Grid: column, row. */
 __kernel void gemm_finish(GEMM_TENSORS, GEMM_GEOMETRY) {
     int column = get_global_id(0), row = get_global_id(1), batch = 0;
+    if (column >= n_count || row >= m_count)
+        return;
     BEGIN_OUTPUT
     float sum = LOAD(y, row * y_row + column * y_column);
     FINISH_ELEMENT(sum, row, column);

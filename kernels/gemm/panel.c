@@ -89,6 +89,7 @@ static enum e2b_status pack_on_device(const struct e2b_call *call, const struct 
     for (int i = 0; i < E2B_GEMM_KERNEL_BATCH; i++)
         e2b_launch_int(launch, i < lead ? 0 : gemm->batch[E2B_GEMM_B][i - lead]);
     e2b_launch_grid(launch, (size_t)gemm->k, (size_t)panel_count(gemm), (size_t)batches);
+    e2b_launch_group(launch, 16, 1, 1);
     return E2B_OK;
 }
 

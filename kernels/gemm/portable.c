@@ -60,5 +60,6 @@ enum e2b_status e2b_gemm_direct_emit(
     if (!launch)
         return err->status;
     e2b_launch_grid(launch, (size_t)gemm.n, (size_t)gemm.m, (size_t)e2b_gemm_batches(&gemm));
+    e2b_launch_group(launch, 16, 4, 1);
     return E2B_OK;
 }
