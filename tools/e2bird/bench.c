@@ -104,7 +104,7 @@ static void print_layers(
 static enum e2b_status bench_batch(struct session *session, const struct bench_args *args,
     int batch, enum e2b_dtype precision, const struct peaks *peaks, struct e2b_error *err) {
     struct execution execution = {0};
-    struct spread spread;
+    struct spread spread = {0};
     const struct execution_options options = {.batch = batch, .precision = precision};
     if (execution_create(session, &options, &execution, err) != E2B_OK)
         return err->status;
@@ -131,7 +131,7 @@ static enum e2b_status bench_batch(struct session *session, const struct bench_a
 
 static enum e2b_status bench_all(const struct bench_args *args, struct e2b_error *err) {
     struct session session = {0};
-    struct peaks peaks;
+    struct peaks peaks = {0};
     enum e2b_dtype precision;
     if (session_precision(args->precision, &precision, err) != E2B_OK
         || session_open(args->model, args->device, &session, err) != E2B_OK)
