@@ -1,5 +1,5 @@
 /* Times every variant of every benchmark case on a device:
- *     op_bench [-d device] [-p fp16] [-r runs] [-t] [word...]
+ *     op_bench [-d device] [-p fp16] [-r runs] [-v variant] [-t] [word...]
  * A case runs if a word occurs in its operator's or its own name. -t prints, in place of times,
  * which variants take which of all the cases, and why the others refuse: the support table. */
 #include "backends/opencl/opencl.h"
@@ -24,7 +24,7 @@ static const struct e2b_op_cases *const families[] = {
 extern const struct e2b_source e2b_source_peak;
 
 struct options {
-    const char *device;
+    const char *device, *variant;
     enum e2b_dtype precision;
     int runs;
     bool table;
@@ -98,6 +98,8 @@ static int run_case(
     for (const struct e2b_variant *v = problem.call.op->variants; v && v->name; v++) {
         char reason[128] = "";
         int candidates = 0;
+        if (options->variant && strcmp(options->variant, v->name) != 0)
+            continue;
         bool takes = e2b_op_run_accepts(&run, v, &candidates, reason, sizeof reason);
         if (options->table)
             printf("%-12s %-40s %-14s %s%s\n", test->op, test->name, v->name,
@@ -183,17 +185,20 @@ static int run_all(const struct options *options) {
 
 int main(int argc, char **argv) {
     struct options options = {.precision = E2B_F32, .runs = 20};
-    for (int letter; (letter = getopt(argc, argv, "d:p:r:t")) != -1;) {
+    for (int letter; (letter = getopt(argc, argv, "d:p:r:v:t")) != -1;) {
         if (letter == 'd')
             options.device = optarg;
         else if (letter == 'p')
             options.precision = strcmp(optarg, "fp16") ? E2B_F32 : E2B_F16;
         else if (letter == 'r')
             options.runs = atoi(optarg) > 0 ? atoi(optarg) : 1;
+        else if (letter == 'v')
+            options.variant = optarg;
         else if (letter == 't')
             options.table = true;
         else {
-            fprintf(stderr, "usage: op_bench [-d device] [-p fp16] [-r runs] [-t] [word...]\n");
+            fprintf(stderr,
+                "usage: op_bench [-d device] [-p fp16] [-r runs] [-v variant] [-t] [word...]\n");
             return 2;
         }
     }
