@@ -88,7 +88,10 @@
 #define AS_CTV CAT(convert_, CTV)
 #define LOADV(p, i) CAT(vload, V)(0, (p) + (i))
 #define STOREV(v, p, i) CAT(vstore, V)((v), 0, (p) + (i))
-#define GETV_half(p, i) CAT(vload_half, V)(0, (p) + (i))
+#define HALVES_4(p, i) vload_half4(0, (p) + (i))
+#define HALVES_8(p, i) ((float8)(HALVES_4(p, i), HALVES_4(p, (i) + 4))) /* see the prelude */
+#define HALVES_16(p, i) ((float16)(HALVES_8(p, i), HALVES_8(p, (i) + 8)))
+#define GETV_half(p, i) CAT(HALVES_, V)(p, i)
 #define GETV_float(p, i) AS_CTV(LOADV(p, i))
 #define GETV_uchar(p, i) AS_CTV(LOADV(p, i))
 #define GETV_char(p, i) AS_CTV(LOADV(p, i))
