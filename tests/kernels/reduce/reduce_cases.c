@@ -40,5 +40,14 @@ static const struct e2b_op_case cases[] = {
         .fails = "axis 3"},
     {"axes unknown", "reduce", INPUTS(F32(2, 6, 7), IN(I64, SHAPE(1))), .fails = "must be known"},
     {"empty", "reduce", .onnx = "ReduceMax", INPUTS(F32(2, 0)), .fails = "empty"},
+    {"index of the largest", "arg_max", ATTRS(INT("axis", 1), INT("keepdims", 0)),
+        INPUTS(IN(F32, SHAPE(2, 3), .values = VALUES(1, 3, 3, 7, 2, 1))), .expected = VALUES(1, 0)},
+    {"last index of the smallest", "arg_max", .onnx = "ArgMin",
+        ATTRS(INT("axis", -1), INT("select_last_index", 1)),
+        INPUTS(IN(F32, SHAPE(1, 4), .values = VALUES(1, 0, 0, 2))), .expected = VALUES(2)},
+    {"class of each pixel", "arg_max", ATTRS(INT("axis", 1), INT("keepdims", 0)),
+        INPUTS(F32(2, 21, 5, 6))},
+    {"index along a dimension too many", "arg_max", ATTRS(INT("axis", 2)), INPUTS(F32(2, 3)),
+        .fails = "axis 2"},
 };
 E2B_OP_CASES(reduce, cases);
