@@ -61,7 +61,7 @@
     out += out_offset + (i1 * y1 + i2 * y2 + i3 * y3)
 
 /* Vectors of X neighbouring kept elements. */
-#if X > 1
+#if X > 1 && Y == 1
 #define FLOATX CAT(float, X)
 __kernel void reduce_columns(PARAMETERS) {
     int chunks = (inner + X - 1) / X, id = (int)get_global_id(0);
@@ -103,7 +103,7 @@ __kernel void reduce_rows(PARAMETERS) {
     in += i * x0;
     float sum = START;
     int from = 0;
-#if X > 1
+#if X > 1 && Y == 1
     float8 sums = START;
     from = r0 / 8 * 8;
     for (int a = 0; a < from; a += 8)
