@@ -1,6 +1,20 @@
-# Run by e2b_embed: IN, OUT, NAME, LABEL.
-file(READ ${IN} hex HEX)
-file(SIZE ${IN} size)
+# Run by e2b_embed: IN, OUT, NAME, LABEL, ROOT.
+file(READ ${IN} text)
+string(REGEX MATCHALL "#include \"[^\"]*\"\n" includes "${text}")
+foreach(line IN LISTS includes)
+  string(REGEX REPLACE "#include \"([^\"]*)\"\n" "\\1" path "${line}")
+  file(READ ${ROOT}/${path} included)
+  string(FIND "${text}" "${line}" at)
+  string(SUBSTRING "${text}" 0 ${at} before)
+  string(REGEX MATCHALL "\n" lines "${before}")
+  list(LENGTH lines number)
+  math(EXPR number "${number} + 2")
+  string(REPLACE "${line}" "#line 1 \"${path}\"\n${included}#line ${number} \"${LABEL}\"\n" text
+    "${text}")
+endforeach()
+file(WRITE ${OUT}.text "${text}")
+file(READ ${OUT}.text hex HEX)
+file(SIZE ${OUT}.text size)
 string(REGEX REPLACE "[0-9a-f][0-9a-f]" "0x\\0," bytes "${hex}")
 string(REPEAT "0x[0-9a-f][0-9a-f]," 20 row)
 string(REGEX REPLACE "${row}" "\\0\n    " bytes "${bytes}")

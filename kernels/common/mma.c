@@ -17,17 +17,18 @@ extern const struct e2b_source e2b_source_mma;
  * (measured on an H200, see docs/results). */
 struct tile {
     int rows, columns, warps_m, warps_n, chunks, stages;
+    int registers; /* a thread may take, so that groups share a compute unit */
     double efficiency;
 };
 
 static const struct tile tiles[] = {
-    {128, 128, 2, 4, 8, 3, 1.00},
-    {256, 128, 4, 2, 4, 4, 1.05},
-    {128, 64, 2, 2, 8, 3, 0.85},
-    {64, 128, 2, 4, 8, 3, 0.85},
-    {64, 64, 2, 2, 8, 4, 0.65},
-    {128, 32, 4, 1, 8, 3, 0.55},
-    {32, 64, 2, 2, 8, 4, 0.45},
+    {128, 128, 2, 4, 8, 3, 128, 1.00},
+    {256, 128, 4, 2, 4, 4, 255, 1.05},
+    {128, 64, 2, 2, 8, 3, 168, 0.85},
+    {64, 128, 2, 4, 8, 3, 128, 0.85},
+    {64, 64, 2, 2, 8, 4, 128, 0.65},
+    {128, 32, 4, 1, 8, 3, 128, 0.55},
+    {32, 64, 2, 2, 8, 4, 128, 0.45},
 };
 static const int splits[] = {1, 2, 4, 8, 16};
 #define TILE_COUNT ((int)(sizeof tiles / sizeof tiles[0]))
@@ -272,13 +273,15 @@ enum e2b_status e2b_mma_emit(const struct e2b_call *call, const struct e2b_mma_p
     int split = 1;
     choose(call, problem, &tile, &split);
     struct shape shape = shape_of(call, problem, tile);
+    int64_t most_slabs = ceil_div(shape.slabs, split);
+    int slots = most_slabs < tile->stages ? (int)most_slabs : tile->stages;
     struct e2b_launch *launch = e2b_launch_add(out, &e2b_source_mma, "conv_mma",
         "-D%s -DACTIVATION=%d%s -DBM=%d -DBN=%d -DWARPS_M=%d -DWARPS_N=%d -DCHUNKS=%d -DSTAGES=%d "
-        "-DSPLITS=%d -DKERNEL_W=%d%s",
+        "-DSLOTS=%d -DSPLITS=%d -DKERNEL_W=%d%s -cl-nv-maxrregcount=%d",
         e2b_dtype_macro(call->outputs[0].tensor.dtype), (int)problem->activation.kind,
         problem->residual_input ? " -DRESIDUAL" : "", tile->rows, tile->columns, tile->warps_m,
-        tile->warps_n, tile->chunks, tile->stages, split, (int)problem->kernel_w,
-        is_pointwise(problem) ? " -DPOINTWISE" : "");
+        tile->warps_n, tile->chunks, tile->stages, slots, split, (int)problem->kernel_w,
+        is_pointwise(problem) ? " -DPOINTWISE" : "", tile->registers);
     int weights = add_weights(call, problem, tile, &shape, out);
     int bias = add_bias(problem, tile, &shape, out);
     if (!launch || weights < 0 || bias < 0)
