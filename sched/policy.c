@@ -1,8 +1,12 @@
 #include "sched/policy.h"
 
+#include "sched/aimd.h"
+#include "sched/deferred.h"
+#include "sched/ebird.h"
 #include "sched/elastic.h"
 #include "sched/greedy_idle.h"
 #include "sched/tfserving.h"
+#include "sched/triton.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +19,10 @@ static const char *const reasons[E2B_SCHED_REASON_COUNT] = {
 static const struct e2b_policy_ops *const policies[] = {
     &e2b_policy_elastic,
     &e2b_policy_tfserving,
+    &e2b_policy_triton,
+    &e2b_policy_aimd,
+    &e2b_policy_deferred,
+    &e2b_policy_ebird,
     &e2b_policy_greedy_idle,
     NULL,
 };

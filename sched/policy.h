@@ -11,7 +11,13 @@
 
 #define E2B_SCHED_MAX_SIZES 16
 
-/* Measured durations, ns. Corrected by the policy as completions report. */
+/* Measured durations, ns. Corrected by the policy as completions report.
+ *
+ * demand is the share of the device that one batch takes: batches that run together are all slowed
+ * by the sum of their demands where that exceeds 1, whatever models they are of. So a device that
+ * gains nothing from company (a CPU, or a GPU that the batch fills) has 1, a batch that leaves
+ * three quarters idle has 0.25. One number a size predicts any composition; that contention adds
+ * up is the finding of Prophet (ASPLOS 2017) and iGniter (TPDS 2023). */
 struct e2b_sched_model {
     const char *name;
     int slot_count; /* slots are numbered 0 .. slot_count - 1, a run does not wrap */
@@ -20,6 +26,9 @@ struct e2b_sched_model {
     int instances[E2B_SCHED_MAX_SIZES];   /* how many instances of each size */
     int64_t solo_ns[E2B_SCHED_MAX_SIZES]; /* duration of one batch alone, 0 unknown */
     int launches[E2B_SCHED_MAX_SIZES];    /* kernel launches of one batch */
+    double demand[E2B_SCHED_MAX_SIZES];   /* see below; 0 unknown, taken as 1 */
+    int64_t launch_ns;                    /* of the enqueueing thread, for one launch; 0 unknown */
+    int64_t reply_ns;                     /* from a batch's end to its answers; 0 unknown */
     int64_t target_ns;                    /* latency target at `percentile`, 0 none */
     double percentile;
     double weight; /* share among models, > 0 */
@@ -52,7 +61,16 @@ struct e2b_sched_event {
     ROW(TIMEOUT, "oldest request waited long enough")                                              \
     ROW(IDLE, "device was idle")                                                                   \
     ROW(QUEUE_FULL, "queue is full")                                                               \
-    ROW(HOPELESS, "deadline cannot be met")
+    ROW(HOPELESS, "deadline cannot be met")                                                        \
+    ROW(PREFERRED, "batch has a preferred size")                                                   \
+    ROW(LIMIT, "as many as the adapted batch limit allows")                                        \
+    ROW(DEFERRED, "last moment at which a larger batch could meet the deadline")                   \
+    ROW(COMPOSED, "fastest composition of what waits, by the measured durations")                  \
+    ROW(PADDED, "padding is faster than smaller batches, by the measured durations")               \
+    ROW(OVERLOAD, "target cannot be met behind what is queued and running")                        \
+    ROW(SHARE, "device is overloaded and the model is beyond its share")                           \
+    ROW(GROWING, "a fuller batch is expected within the slack")                                    \
+    ROW(EXPIRY, "the next deadline to check")
 
 enum e2b_sched_reason {
 #define ROW(name, text) E2B_SCHED_##name##_REASON,
@@ -89,6 +107,13 @@ struct e2b_policy_option {
     int64_t fallback, min, max;
 };
 
+/* How well a policy predicted the durations of a model's batches, from decision to completion.
+ * Errors are relative to the prediction. */
+struct e2b_sched_prediction {
+    uint64_t count, under;        /* batches predicted; those that took longer than predicted */
+    double mean_error, p99_error; /* of |measured - predicted| / predicted */
+};
+
 struct e2b_policy; /* embeds nothing; each policy defines its own state behind it */
 
 struct e2b_policy_ops {
@@ -107,6 +132,9 @@ struct e2b_policy_ops {
         struct e2b_sched_actions *actions);
     /* Ready slots that wait for a decision, of one model. */
     int (*waiting)(const struct e2b_policy *policy, int model);
+    /* (optional) NULL: the policy predicts nothing. */
+    void (*prediction)(
+        const struct e2b_policy *policy, int model, struct e2b_sched_prediction *out);
 };
 
 const struct e2b_policy_ops *e2b_policy_find(const char *name); /* NULL if unknown */

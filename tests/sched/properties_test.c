@@ -30,28 +30,56 @@ static const struct e2b_sched_model models[] = {
         .weight = 0.5},
 };
 
+#define CASES 6
+
 static const struct {
     int first, count, deadline_percent, cancel_percent, priorities, burst;
-    const char *tfserving, *elastic;
-} cases[] = {
-    {0, 1, 0, 0, 0, 0, "batch_timeout_micros=0", ""},
-    {0, 1, 50, 20, 2, 6, "batch_timeout_micros=2 poll_micros=0 max_enqueued_batches=2",
-        "max_in_flight=1"},
-    {1, 1, 30, 5, 1, 40, "batch_timeout_micros=5 poll_micros=1", ""},
-    {2, 1, 0, 10, 0, 200, "num_batch_threads=2 max_enqueued_batches=3", "patience_us=1"},
-    {0, 3, 30, 10, 3, 100, "num_batch_threads=3 batch_timeout_micros=3 max_batch_size=2",
-        "max_in_flight=3"},
-    {0, 3, 100, 30, 0, 100, "num_batch_threads=8 batch_timeout_micros=0", "max_in_flight=2"},
+} cases[CASES] = {
+    {0, 1, 0, 0, 0, 0},
+    {0, 1, 50, 20, 2, 6},
+    {1, 1, 30, 5, 1, 40},
+    {2, 1, 0, 10, 0, 200},
+    {0, 3, 30, 10, 3, 100},
+    {0, 3, 100, 30, 0, 100},
 };
+
+static const struct {
+    const char *policy, *options[CASES];
+} options[] = {
+    {"elastic", {"", "max_in_flight=1", "", "patience_us=1", "max_in_flight=3", "max_in_flight=2"}},
+    {"tfserving",
+        {"batch_timeout_micros=0", "batch_timeout_micros=2 poll_micros=0 max_enqueued_batches=2",
+            "batch_timeout_micros=5 poll_micros=1", "num_batch_threads=2 max_enqueued_batches=3",
+            "num_batch_threads=3 batch_timeout_micros=3 max_batch_size=2",
+            "num_batch_threads=8 batch_timeout_micros=0"}},
+    {"triton",
+        {"", "max_queue_delay_microseconds=2 preferred_batch_size=2",
+            "max_queue_delay_microseconds=5 instance_count=2",
+            "preferred_batch_size=8 preferred_batch_size_2=4", "instance_count=3",
+            "max_queue_delay_microseconds=1 preferred_batch_size=3 instance_count=8"}},
+    {"aimd",
+        {"", "target_us=2", "replicas=2", "increase=4 replicas=3", "target_us=1 replicas=2",
+            "decrease_percent=50"}},
+    {"deferred",
+        {"target_us=10", "target_us=5", "accelerators=2", "target_us=20 accelerators=3",
+            "target_us=9", "target_us=50 accelerators=4"}},
+    {"ebird", {"", "max_inflight=2", "", "max_inflight=0", "max_inflight=40", "max_inflight=1"}},
+    {"greedy_idle", {"", "", "", "", "", ""}},
+};
+
+static const char *options_of(const struct e2b_policy_ops *ops, int index) {
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        if (strcmp(options[i].policy, ops->name) == 0)
+            return options[i].options[index];
+    fail_msg("policy %s has no cases here", ops->name);
+    return NULL;
+}
 
 static struct e2b_world_result play(
     const struct e2b_policy_ops *ops, int index, uint64_t seed, long events) {
-    const char *options = strcmp(ops->name, "tfserving") == 0 ? cases[index].tfserving
-        : strcmp(ops->name, "elastic") == 0                   ? cases[index].elastic
-                                                              : "";
     const struct e2b_world_options world = {.models = &models[cases[index].first],
         .model_count = cases[index].count,
-        .policy_options = options,
+        .policy_options = options_of(ops, index),
         .seed = seed,
         .events = events,
         .deadline_percent = cases[index].deadline_percent,
@@ -60,8 +88,6 @@ static struct e2b_world_result play(
         .burst = cases[index].burst};
     return e2b_world_play(ops, &world);
 }
-
-#define CASES (int)(sizeof cases / sizeof *cases)
 
 static void a_million_random_events_break_no_rule(void **state) {
     (void)state;
