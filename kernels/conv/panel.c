@@ -6,8 +6,13 @@
 #define ROWS 6           /* pixels of a register tile, as in conv.cl */
 #define SMALL_CHANNELS 4 /* up to here the channel loop is unrolled whole */
 
-static int vector_lanes(const struct e2b_call *call) {
-    return call->traits->vector_bytes >= 64 && call->candidate == 1 ? 16 : 8;
+/* Wide vectors are the default where the device has them and a panel of them is not mostly padding;
+ * candidate 1 is the other width. */
+static int vector_lanes(const struct e2b_call *call, const struct e2b_conv_geometry *g) {
+    if (call->traits->vector_bytes < 64)
+        return 8;
+    bool wide = g->group_m > 16;
+    return wide == (call->candidate == 0) ? 16 : 8;
 }
 
 bool e2b_conv_panel_accepts(const struct e2b_call *call, char *reason, size_t reason_bytes) {
@@ -39,7 +44,7 @@ enum e2b_status e2b_conv_panel_emit(
     const struct e2b_call *call, struct e2b_launch_list *out, struct e2b_error *err) {
     struct e2b_conv_geometry g;
     e2b_conv_geometry(call, &g);
-    int64_t columns = 2 * vector_lanes(call);
+    int64_t columns = 2 * vector_lanes(call, &g);
     int64_t last_group = e2b_conv_channels_end(call) - (g.m - g.group_m);
     int64_t group_panels = e2b_ceil_div(last_group, columns);
     struct e2b_jobs jobs = e2b_jobs_cut(call->traits, e2b_ceil_div(g.n * g.oh * g.ow, ROWS),
