@@ -1,0 +1,138 @@
+/* e2bird as one of the engines that cpu_compare and gpu_compare measure in turns. Each line of
+ * standard input is a request, each gets one line of answer: "ok ..." or "error TEXT".
+ *   prepare BATCH FILE.npy   -> ok NS NS      made ready with that first input; first inference
+ *   run COUNT                -> ok NS NS ...  each whole inference, from enqueue to end
+ *   output FILE.npy          -> ok            the first output, written to the file
+ * Before the first request it says: ok NS IDENTITY, the time to open device and model. */
+#include "runtime/base/clock.h"
+#include "tools/e2bird/npy.h"
+#include "tools/e2bird/session.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_RUNS 100000
+
+struct worker {
+    enum e2b_dtype dtype;
+    struct session session;
+    struct execution execution;
+};
+
+static enum e2b_status write_first_input(
+    struct worker *worker, const char *path, struct e2b_error *err) {
+    const struct e2b_tensor *tensor = execution_input(&worker->execution, 0);
+    struct npy array = {0};
+    char expected[96], given[96];
+    if (npy_read(path, &array, err) != E2B_OK)
+        return err->status;
+    if (array.dtype != tensor->dtype || !e2b_shape_equal(&array.shape, &tensor->shape))
+        e2b_fail(err, E2B_INVALID, "the input is %s %s, %s holds %s %s",
+            e2b_dtype_name(tensor->dtype),
+            e2b_shape_print(&tensor->shape, expected, sizeof expected), path,
+            e2b_dtype_name(array.dtype), e2b_shape_print(&array.shape, given, sizeof given));
+    else
+        execution_write(&worker->execution, 0, array.data, err);
+    npy_finish(&array);
+    return err->status;
+}
+
+static enum e2b_status prepare(struct worker *worker, const char *request, struct e2b_error *err) {
+    struct execution_options options = {.precision = worker->dtype};
+    int path = 0;
+    if (sscanf(request, "%d %n", &options.batch, &path) != 1 || options.batch < 1 || !path)
+        return e2b_fail(err, E2B_INVALID, "expected: prepare BATCH FILE.npy, BATCH 1 or more");
+    execution_finish(&worker->execution);
+    int64_t start = e2b_clock_ns();
+    if (execution_create(&worker->session, &options, &worker->execution, err) != E2B_OK
+        || write_first_input(worker, request + path, err) != E2B_OK)
+        return err->status;
+    int64_t ready = e2b_clock_ns();
+    if (execution_run(&worker->execution, err) == E2B_OK)
+        printf("ok %" PRId64 " %" PRId64 "\n", ready - start, e2b_clock_ns() - ready);
+    return err->status;
+}
+
+static enum e2b_status run(struct worker *worker, const char *request, struct e2b_error *err) {
+    static int64_t times[MAX_RUNS];
+    int count = atoi(request);
+    if (count < 1 || count > MAX_RUNS)
+        return e2b_fail(err, E2B_INVALID, "expected: run COUNT, 1..%d", MAX_RUNS);
+    for (int i = 0; i < count; i++) {
+        int64_t start = e2b_clock_ns();
+        if (execution_run(&worker->execution, err) != E2B_OK)
+            return err->status;
+        times[i] = e2b_clock_ns() - start;
+    }
+    printf("ok");
+    for (int i = 0; i < count; i++)
+        printf(" %" PRId64, times[i]);
+    printf("\n");
+    return E2B_OK;
+}
+
+static enum e2b_status output(struct worker *worker, const char *path, struct e2b_error *err) {
+    const struct e2b_tensor *tensor = execution_output(&worker->execution, 0);
+    void *data = malloc((size_t)worker->execution.output_bytes[0] + 1);
+    if (!data)
+        return e2b_fail_memory(err, "an output");
+    if (execution_read(&worker->execution, 0, data, err) == E2B_OK
+        && npy_write(path, tensor->dtype, &tensor->shape, data, err) == E2B_OK)
+        printf("ok\n");
+    free(data);
+    return err->status;
+}
+
+static enum e2b_status answer(struct worker *worker, const char *line, struct e2b_error *err) {
+    static const struct {
+        const char *name;
+        enum e2b_status (*answer)(struct worker *, const char *, struct e2b_error *);
+    } requests[] = {{"prepare ", prepare}, {"run ", run}, {"output ", output}};
+    for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
+        size_t length = strlen(requests[i].name);
+        if (strncmp(line, requests[i].name, length))
+            continue;
+        if (requests[i].answer != prepare && !worker->execution.instance)
+            return e2b_fail(err, E2B_INVALID, "nothing is prepared yet");
+        return requests[i].answer(worker, line + length, err);
+    }
+    return e2b_fail(err, E2B_INVALID, "unknown request; there are prepare, run and output");
+}
+
+static void answer_all(struct worker *worker) {
+    char line[4096];
+    while (fgets(line, sizeof line, stdin)) {
+        struct e2b_error err = {0};
+        line[strcspn(line, "\n")] = 0;
+        if (answer(worker, line, &err) != E2B_OK)
+            printf("error %s\n", err.text);
+        fflush(stdout);
+    }
+}
+
+int main(int argc, char **argv) {
+    if (argc != 4) {
+        fprintf(stderr,
+            "usage: bench_worker MODEL.onnx PRECISION DEVICE\n"
+            "e2bird for cpu_compare and gpu_compare: reads requests, a line each, from standard "
+            "input.\n"
+            "  printf 'prepare 1 image.npy\\nrun 10\\n' | bench_worker resnet50.onnx fp32 auto\n");
+        return 2;
+    }
+    struct worker worker = {0};
+    struct e2b_error err = {0};
+    int64_t start = e2b_clock_ns();
+    if (session_precision(argv[2], &worker.dtype, &err) == E2B_OK
+        && session_open(argv[1], argv[3], &worker.session, &err) == E2B_OK)
+        printf("ok %" PRId64 " %s\n", e2b_clock_ns() - start, worker.session.device->identity);
+    else
+        printf("error %s\n", err.text);
+    fflush(stdout);
+    if (err.status == E2B_OK)
+        answer_all(&worker);
+    execution_finish(&worker.execution);
+    session_close(&worker.session);
+    return err.status == E2B_OK ? 0 : 1;
+}
