@@ -27,23 +27,28 @@ static enum e2b_status unknown_policy(const char *name, struct e2b_error *err) {
     return e2b_fail(err, E2B_INVALID, "policy \"%s\" is unknown; there are: %s", name, known);
 }
 
-static enum e2b_status take_values(
-    struct e2b_engine *engine, const int64_t *values, struct e2b_error *err) {
-    const struct e2b_policy_option *options = engine->policy->options;
+static enum e2b_status take_policy(struct e2b_engine *engine, const struct e2b_policy_ops *policy,
+    const int64_t *values, struct e2b_error *err) {
+    const struct e2b_policy_option *options = policy->options;
     int count = 0;
     while (options && options[count].name)
         count++;
-    engine->policy_values = calloc((size_t)count + 1, sizeof *engine->policy_values);
-    if (!engine->policy_values)
+    int64_t *taken = calloc((size_t)count + 1, sizeof *taken);
+    if (!taken)
         return e2b_fail_memory(err, "the engine");
     for (int i = 0; i < count; i++) {
-        int64_t value = values ? values[i] : options[i].fallback;
-        if (value < options[i].min || value > options[i].max)
-            return e2b_fail(err, E2B_INVALID, "policy %s: %s %lld is outside %lld..%lld",
-                engine->policy->name, options[i].name, (long long)value, (long long)options[i].min,
-                (long long)options[i].max);
-        engine->policy_values[i] = value;
+        taken[i] = values ? values[i] : options[i].fallback;
+        if (taken[i] >= options[i].min && taken[i] <= options[i].max)
+            continue;
+        e2b_fail(err, E2B_INVALID, "policy %s: %s %lld is outside %lld..%lld", policy->name,
+            options[i].name, (long long)taken[i], (long long)options[i].min,
+            (long long)options[i].max);
+        free(taken);
+        return err->status;
     }
+    free(engine->policy_values);
+    engine->policy_values = taken;
+    engine->policy = policy;
     return E2B_OK;
 }
 
@@ -56,9 +61,8 @@ enum e2b_status e2b_engine_create(struct e2b_device *device,
     if (!engine)
         return e2b_fail_memory(err, "the engine");
     engine->device = device;
-    engine->policy = policy;
     engine->manual = options->manual;
-    if (take_values(engine, options->policy_values, err) != E2B_OK
+    if (take_policy(engine, policy, options->policy_values, err) != E2B_OK
         || e2b_programs_create(device, &engine->programs, err) != E2B_OK) {
         e2b_engine_destroy(engine);
         return err->status;
@@ -139,11 +143,27 @@ enum e2b_status e2b_engine_start(struct e2b_engine *engine, struct e2b_error *er
         .policy_values = engine->policy_values,
         .manual = engine->manual,
     };
+    struct e2b_dispatcher *before = engine->dispatcher;
     if (e2b_dispatcher_create(&spec, &engine->dispatcher, err) != E2B_OK)
         return e2b_error_while(err, "starting the engine");
     for (int i = 0; i < engine->model_count; i++)
         engine->models[i]->dispatcher = engine->dispatcher;
+    e2b_dispatcher_destroy(before);
     return E2B_OK;
+}
+
+enum e2b_status e2b_engine_restart(
+    struct e2b_engine *engine, const struct e2b_engine_options *options, struct e2b_error *err) {
+    const struct e2b_policy_ops *policy = e2b_policy_find(options->policy);
+    if (!policy)
+        return unknown_policy(options->policy, err);
+    for (int i = 0; i < engine->model_count; i++)
+        if (atomic_load(&engine->models[i]->pending) > 0)
+            return e2b_fail(err, E2B_BUSY, "model \"%s\": requests are open, the policy stays",
+                engine->models[i]->name);
+    if (take_policy(engine, policy, options->policy_values, err) != E2B_OK)
+        return err->status;
+    return e2b_engine_start(engine, err);
 }
 
 void e2b_engine_drain(struct e2b_engine *engine, int64_t timeout_ns) {

@@ -41,6 +41,10 @@ struct e2b_serve_options {
 enum e2b_status e2b_engine_add(struct e2b_engine *engine, struct e2b_model *model,
     const struct e2b_serve_options *options, struct e2b_served **out, struct e2b_error *err);
 enum e2b_status e2b_engine_start(struct e2b_engine *engine, struct e2b_error *err);
+/* A started engine of which no request is open goes on with another policy (manual is ignored), or
+ * stays as it was: for comparisons on one set of weights and instances. */
+enum e2b_status e2b_engine_restart(
+    struct e2b_engine *engine, const struct e2b_engine_options *options, struct e2b_error *err);
 /* Open no more requests and wait until those submitted are answered; what has not started by
  * timeout_ns from now is answered CANCELLED. A manual engine does not wait. */
 void e2b_engine_drain(struct e2b_engine *engine, int64_t timeout_ns);

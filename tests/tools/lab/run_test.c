@@ -1,0 +1,94 @@
+#include "tools/lab/run.h"
+
+#include "tests/support.h"
+#include "tests/tools/lab/bench.h"
+
+static struct e2b_lab_outcome play(
+    const char *policy, const char *arrivals, double rate, int models, uint64_t seed) {
+    struct e2b_lab_rig rig;
+    struct e2b_lab_arrivals process;
+    struct e2b_lab_outcome outcome;
+    struct e2b_error err = {0};
+    bench_open(&rig, policy, models, 20000000);
+    assert_ok(e2b_lab_arrivals_init(&process, arrivals, &err), err);
+    const struct e2b_lab_load load = {.arrivals = &process,
+        .rates = {rate, rate},
+        .warm_up_ns = 200000000,
+        .duration_ns = 2000000000,
+        .seed = seed};
+    assert_ok(e2b_lab_run(&rig, &load, &outcome, &err), err);
+    e2b_lab_arrivals_finish(&process);
+    e2b_lab_rig_finish(&rig);
+    return outcome;
+}
+
+static void every_policy_answers_rightly_and_repeatably(void **state) {
+    (void)state;
+    for (const struct e2b_policy_ops *const *ops = e2b_policy_all(); *ops; ops++) {
+        struct e2b_lab_outcome first = play((*ops)->name, "poisson", 500, 1, 7);
+        struct e2b_lab_outcome again = play((*ops)->name, "poisson", 500, 1, 7);
+        struct e2b_lab_outcome other = play((*ops)->name, "poisson", 500, 1, 8);
+        print_message("%s: %d right, p50 %.2f ms, mean batch %.2f\n", (*ops)->name, first.all.right,
+            (double)first.all.latency.p50_ns / 1e6, first.mean_batch);
+        assert_true(first.hash == again.hash);
+        assert_true(first.hash != other.hash);
+        assert_int_equal(first.all.wrong + first.all.failed, 0);
+        assert_int_equal(first.all.sent, first.all.right + first.all.refused + first.all.hopeless);
+        assert_in_range(first.all.sent, 850, 1150);
+        assert_true(first.all.right > 0.9 * first.all.sent);
+        assert_true(first.all.latency.p50_ns > 1250000);
+    }
+}
+
+/* At one request a second each is alone: upload, kernel, download. */
+static void a_lone_request_takes_its_time(void **state) {
+    (void)state;
+    struct e2b_lab_outcome outcome = play("elastic", "poisson", 5, 1, 1);
+    assert_true(outcome.all.latency.p50_ns >= 1250000 + 50000);
+    assert_true(outcome.all.latency.p50_ns <= 1250000 + 50000 + 20000);
+    assert_true(outcome.most_lag_ms == 0);
+    assert_true(outcome.compute_ms > 1.24 && outcome.compute_ms < 1.26);
+    assert_true(outcome.upload_ms > 0.049 && outcome.upload_ms < 0.051);
+}
+
+/* Latency counts from the intended time: under twice the load that the device can bear, what a full
+ * pool refuses aside, waiting shows. */
+static void overload_shows_in_latency_and_refusals(void **state) {
+    (void)state;
+    struct e2b_lab_outcome outcome = play("greedy_idle", "poisson", 6000, 1, 3);
+    assert_true(outcome.all.refused > outcome.all.sent / 3);
+    assert_true(outcome.all.latency.p50_ns > 15000000);
+    assert_true(outcome.violations > 0.3);
+    assert_true(outcome.throughput_per_s < 1.01 * 8 / 0.003);
+    assert_true(outcome.throughput_per_s > 0.85 * 8 / 0.003);
+}
+
+static void a_closed_loop_keeps_its_clients_busy(void **state) {
+    (void)state;
+    struct e2b_lab_outcome one = play("greedy_idle", "closed:1", 0, 1, 3);
+    struct e2b_lab_outcome many = play("greedy_idle", "closed:32", 0, 1, 3);
+    assert_int_equal(one.all.right, one.all.sent);
+    assert_true(one.throughput_per_s > 700 && one.throughput_per_s < 770);
+    assert_true(many.throughput_per_s > 2400 && many.throughput_per_s < 2690);
+    assert_true(many.mean_batch > 7);
+}
+
+static void models_are_counted_apart(void **state) {
+    (void)state;
+    struct e2b_lab_outcome outcome = play("elastic", "gamma:4", 200, 2, 3);
+    assert_int_equal(outcome.models[0].sent + outcome.models[1].sent, outcome.all.sent);
+    assert_true(outcome.models[0].sent > 200 && outcome.models[1].sent > 200);
+    assert_true(outcome.models[1].latency.p50_ns > outcome.models[0].latency.p50_ns);
+    assert_int_equal(outcome.all.wrong, 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_policy_answers_rightly_and_repeatably),
+        cmocka_unit_test(a_lone_request_takes_its_time),
+        cmocka_unit_test(overload_shows_in_latency_and_refusals),
+        cmocka_unit_test(a_closed_loop_keeps_its_clients_busy),
+        cmocka_unit_test(models_are_counted_apart),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
