@@ -13,7 +13,8 @@
 enum { LINE_BYTES = 2048 };
 
 static const int64_t progress_interval_ns = INT64_C(3000000000);
-static const int64_t redraw_interval_ns = INT64_C(50000000);
+static const int64_t redraw_interval_ns = INT64_C(100000000);
+static const int64_t quiet_ns = INT64_C(1000000000);
 
 static _Atomic int threshold = E2B_LOG_INFO;
 static atomic_bool progress_on_screen;
@@ -76,26 +77,62 @@ void e2b_log(enum e2b_log_level level, const char *area, const char *format, ...
     write_once(line, len);
 }
 
-static void draw_progress(const char *what, long done, long total, const char *text, bool ended) {
-    char line[160];
-    int len = snprintf(line, sizeof line, "\r\033[K%s %ld/%ld %.80s%s", what, done, total,
-        ended ? "" : text, ended ? "\n" : "");
-    atomic_store(&progress_on_screen, !ended);
-    write_once(line, clamp(len, sizeof line - 1));
+struct progress {
+    int64_t started_ns, shown_ns; /* shown 0: nothing is on the screen or in the log yet */
+    long done;
+};
+
+/* "42 s" or "3 min". */
+static void print_seconds(int64_t duration_ns, char *text, size_t capacity) {
+    long seconds = (long)((duration_ns + 500000000) / 1000000000);
+    if (seconds < 120)
+        snprintf(text, capacity, "%ld s", seconds);
+    else
+        snprintf(text, capacity, "%ld min", (seconds + 30) / 60);
+}
+
+static void show_progress(const struct progress *progress, const char *what, long total,
+    const char *text, int64_t now_ns, bool terminal) {
+    char line[200], time[32];
+    int64_t spent_ns = now_ns - progress->started_ns;
+    long done = progress->done;
+    if (done >= total) {
+        print_seconds(spent_ns, time, sizeof time);
+        snprintf(line, sizeof line, "%ld of %ld in %s", total, total, time);
+    } else if (done > 0) {
+        double left = (double)spent_ns * ((double)(total - done) / (double)done);
+        print_seconds((int64_t)left, time, sizeof time);
+        snprintf(line, sizeof line, "%ld of %ld, about %s left: %.80s", done, total, time, text);
+    } else {
+        snprintf(line, sizeof line, "%ld of %ld: %.80s", done, total, text);
+    }
+    if (!terminal || done >= total) {
+        e2b_log(E2B_LOG_INFO, what, "%s", line);
+        return;
+    }
+    char drawn[256];
+    hide_control_characters(line);
+    int len = snprintf(drawn, sizeof drawn, "\r\033[K%.40s: %s", what, line);
+    atomic_store(&progress_on_screen, true);
+    write_once(drawn, clamp(len, sizeof drawn - 1));
 }
 
 void e2b_progress(const char *what, long done, long total, const char *text) {
-    static int64_t shown_ns;
+    static struct progress progress;
     if (atomic_load(&threshold) < E2B_LOG_INFO)
         return;
     bool terminal = isatty(STDERR_FILENO), ended = done >= total;
-    int64_t now = e2b_clock_ns();
-    int64_t interval = terminal ? redraw_interval_ns : progress_interval_ns;
-    if (!ended && shown_ns && now - shown_ns < interval)
-        return;
-    shown_ns = ended ? 0 : now;
-    if (terminal)
-        draw_progress(what, done, total, text, ended);
-    else
-        e2b_log(E2B_LOG_INFO, what, "%ld/%ld %s", done, total, text);
+    int64_t now_ns = e2b_clock_ns();
+    if (!progress.started_ns || done < progress.done)
+        progress = (struct progress){.started_ns = now_ns};
+    progress.done = done;
+    int64_t interval_ns = terminal ? redraw_interval_ns : progress_interval_ns;
+    bool due = progress.shown_ns ? ended || now_ns - progress.shown_ns >= interval_ns
+                                 : now_ns - progress.started_ns >= quiet_ns;
+    if (due) {
+        progress.shown_ns = now_ns;
+        show_progress(&progress, what, total, text, now_ns, terminal);
+    }
+    if (ended)
+        progress = (struct progress){0};
 }

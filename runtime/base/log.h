@@ -12,9 +12,10 @@ enum e2b_log_level e2b_log_level_get(void);
 void e2b_log(enum e2b_log_level level, const char *area, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Progress of long work for a person: on a terminal one line rewritten in place, else a line every
- * few seconds. done == total ends it. Text is the step at hand, e.g. "compiling conv_tile". One
- * thread at a time. */
+/* Progress of long work for a person; what: "compiling kernels", text: the step at hand. Nothing is
+ * said of work that ends within a second; of longer work a terminal shows one line rewritten in
+ * place and anything else gets a line every few seconds, with an estimate of the time left.
+ * done >= total ends it, fewer done than before begins anew. One thread at a time. */
 void e2b_progress(const char *what, long done, long total, const char *text);
 
 #endif

@@ -1,6 +1,8 @@
 #include "runtime/base/log.h"
 
+#include "runtime/base/clock.h"
 #include "tests/support.h"
+#include <fcntl.h>
 #include <pthread.h>
 #include <regex.h>
 #include <stdlib.h>
@@ -76,14 +78,69 @@ static void long_text_is_cut_at_a_line(void **state) {
     assert_int_equal(logged()[len - 1], '\n');
 }
 
-static void progress_tells_start_and_end(void **state) {
+static int count_lines(const char *text) {
+    int lines = 0;
+    for (; *text; text++)
+        lines += *text == '\n';
+    return lines;
+}
+
+static void short_work_makes_no_progress_lines(void **state) {
     (void)state;
-    for (long done = 0; done <= 1000; done++)
+    for (int pass = 0; pass < 3; pass++)
+        for (long done = 0; done <= 1000; done++)
+            e2b_progress("tuning", done, 1000, "conv");
+    assert_string_equal(logged(), "");
+}
+
+static void long_work_tells_seldom_and_ends(void **state) {
+    (void)state;
+    e2b_progress("tuning", 0, 1000, "conv");
+    e2b_clock_sleep_ns(1100000000);
+    for (long done = 200; done <= 1000; done++)
         e2b_progress("tuning", done, 1000, "conv");
     const char *text = logged();
-    assert_non_null(strstr(text, "INFO tuning: 0/1000 conv\n"));
-    assert_non_null(strstr(text, "INFO tuning: 1000/1000 conv\n"));
-    assert_null(strstr(text, "500/1000"));
+    long left = 0, spent = 0;
+    const char *first = strstr(text, "INFO tuning: 200 of 1000, about ");
+    const char *last = strstr(text, "INFO tuning: 1000 of 1000 in ");
+    assert_true(first && last);
+    assert_int_equal(sscanf(strstr(first, "about "), "about %ld s left: conv\n", &left), 1);
+    assert_int_equal(sscanf(strstr(last, "in "), "in %ld s\n", &spent), 1);
+    assert_in_range(left, 4 * spent, 4 * spent + 4);
+    assert_true(spent >= 1);
+    assert_int_equal(count_lines(text), 2);
+}
+
+static void work_cut_short_does_not_count_for_the_next(void **state) {
+    (void)state;
+    e2b_progress("tuning", 0, 10, "conv");
+    e2b_progress("tuning", 5, 10, "conv");
+    e2b_clock_sleep_ns(1100000000);
+    e2b_progress("loading", 0, 10, "a");
+    e2b_progress("loading", 10, 10, "b");
+    assert_string_equal(logged(), "");
+}
+
+static void terminal_gets_one_line_rewritten(void **state) {
+    (void)state;
+    char seen[4096];
+    int terminal = posix_openpt(O_RDWR | O_NOCTTY);
+    assert_true(terminal >= 0 && grantpt(terminal) == 0 && unlockpt(terminal) == 0);
+    int screen = open(ptsname(terminal), O_RDWR | O_NOCTTY);
+    assert_true(screen >= 0 && dup2(screen, STDERR_FILENO) >= 0);
+    for (long done = 0; done < 100; done++)
+        e2b_progress("tuning", done, 1000, "conv");
+    e2b_clock_sleep_ns(1100000000);
+    for (long done = 500; done <= 1000; done++)
+        e2b_progress("tuning", done, 1000, "conv");
+    ssize_t len = read(terminal, seen, sizeof seen - 1);
+    assert_true(len > 0);
+    seen[len] = '\0';
+    close(screen);
+    close(terminal);
+    assert_ptr_equal(strstr(seen, "\r\033[Ktuning: 500 of 1000, about "), seen);
+    assert_non_null(strstr(seen, "1000 of 1000 in "));
+    assert_int_equal(count_lines(seen), 1);
 }
 
 enum { THREADS = 4, LINES = 200 };
@@ -123,7 +180,10 @@ int main(void) {
         TEST(level_decides_what_is_written),
         TEST(text_cannot_forge_lines),
         TEST(long_text_is_cut_at_a_line),
-        TEST(progress_tells_start_and_end),
+        TEST(short_work_makes_no_progress_lines),
+        TEST(long_work_tells_seldom_and_ends),
+        TEST(work_cut_short_does_not_count_for_the_next),
+        TEST(terminal_gets_one_line_rewritten),
         TEST(lines_of_threads_never_mix),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
