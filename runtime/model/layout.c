@@ -300,6 +300,16 @@ static int root_of(const struct e2b_graph *graph, int value) {
     }
 }
 
+/* Whether all that a kernel writes of the tensor, pad lanes too, lies in the output's slots. */
+static bool fits_slots(const struct layout *layout, int output, const struct e2b_tensor *tensor) {
+    const struct e2b_graph *graph = &layout->net->graph;
+    const int64_t *strides = layout->options->output_stride;
+    int64_t slots = is_batchable(layout) ? graph->batch : 1;
+    int64_t elements =
+        strides && strides[output] ? strides[output] * slots : e2b_shape_count(&tensor->shape);
+    return e2b_tensor_extent(tensor, layout->options->channel_align) <= elements;
+}
+
 /* Whether the value's memory can be the output's slots: made by a kernel, for this output alone. */
 static bool can_be_output(
     const struct layout *layout, int output, const struct e2b_tensor *wanted) {
@@ -307,7 +317,7 @@ static bool can_be_output(
     int value = graph->outputs[output], root = root_of(graph, value);
     const struct e2b_tensor *tensor = tensor_of(layout, value);
     if (graph->values[root].constant || graph->values[root].producer < 0
-        || tensor->dtype != wanted->dtype)
+        || tensor->dtype != wanted->dtype || !fits_slots(layout, output, tensor_of(layout, root)))
         return false;
     for (int i = 0; i < wanted->shape.rank; i++)
         if (wanted->shape.dims[i] != 1 && tensor->stride[i] != wanted->stride[i])
@@ -327,7 +337,10 @@ static enum e2b_status lay_outputs(struct layout *layout, struct e2b_error *err)
         wanted.layout = E2B_ROW_MAJOR;
         e2b_tensor_set_dense(&wanted, 1);
         set_slot_stride(&wanted, strides ? strides[i] : 0, is_batchable(layout));
-        if (!can_be_output(layout, i, &wanted)) {
+        if (can_be_output(layout, i, &wanted)) {
+            /* A single pixel lies in its slot as it is: its kernel must still see an image. */
+            wanted.layout = tensor_of(layout, value)->layout;
+        } else {
             int made = add_convert(layout, value, wanted.dtype, E2B_ROW_MAJOR, err);
             if (made < 0)
                 return err->status;

@@ -135,6 +135,33 @@ static void image_input_feeds_convolution_directly(void **state) {
     e2b_model_destroy(model);
 }
 
+/* An image of one pixel is an image to its kernel and row-major to its reader. */
+static void single_pixels_are_results(void **state) {
+    (void)state;
+    struct e2b_builder *builder = start();
+    e2b_builder_node(builder, "Conv", "x,w", "a");
+    e2b_builder_node(builder, "GlobalAveragePool", "a", "y");
+    struct e2b_model *model = e2b_builder_model(builder);
+    for (int batch = 1; batch <= 3; batch += 2) {
+        struct e2b_graph_options sized = options;
+        sized.batch = batch;
+        struct e2b_graph *graph = e2b_check_graph(model, &sized, 1e-5);
+        const struct e2b_tensor *tensor = &value(graph, graph->nodes[2].outputs[0])->tensor;
+        assert_string_equal(graph->nodes[2].op->name, "pool");
+        assert_int_equal(tensor->layout, E2B_CHANNELS_LAST);
+        /* Slots of their own stride take one more copy only where samples lie otherwise. */
+        assert_int_equal(graph->node_count, batch == 1 ? 3 : 4);
+        e2b_graph_destroy(graph);
+    }
+    struct e2b_graph_options tight = options;
+    tight.batch = 1;
+    tight.output_stride = (const int64_t[]){5};
+    struct e2b_graph *graph = e2b_check_graph(model, &tight, 1e-5);
+    assert_int_equal(graph->node_count, 4); /* no room for pad lanes */
+    e2b_graph_destroy(graph);
+    e2b_model_destroy(model);
+}
+
 /* TensorFlow's way: images arrive channels-last and are transposed for each convolution. */
 static void transposes_cost_nothing(void **state) {
     (void)state;
@@ -229,6 +256,7 @@ int main(void) {
         cmocka_unit_test(results_go_straight_to_slots),
         cmocka_unit_test(views_of_images_are_copied_only_if_needed),
         cmocka_unit_test(image_input_feeds_convolution_directly),
+        cmocka_unit_test(single_pixels_are_results),
         cmocka_unit_test(transposes_cost_nothing),
         cmocka_unit_test(channel_shuffle_is_one_copy),
         cmocka_unit_test(attention_moves_little),
