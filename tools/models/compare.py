@@ -23,8 +23,22 @@ def sample_images(shape, seed=1):
     return (smooth + 0.5 * edges + 0.5 * noise).astype(np.float32)
 
 
+def sample_tokens(name, shape, seed=1):
+    """What a tokenizer yields, for words of any vocabulary of 1,000 or more: of each row a random
+    part is text, in two sentences, and the rest is padding."""
+    random = np.random.default_rng(seed)
+    place = np.arange(shape[1])
+    length = random.integers(shape[1] // 2, shape[1] + 1, (shape[0], 1))
+    second = (length * random.uniform(0.3, 0.7, (shape[0], 1))).astype(np.int64)
+    values = {"input_ids": np.where(place < length, random.integers(1, 1000, shape), 0),
+              "attention_mask": place < length,
+              "token_type_ids": (place >= second) & (place < length)}
+    return values[name].astype(np.int64)
+
+
 class Reference:
-    """A network in ONNX Runtime. `shape(batch)` is that of its first input."""
+    """A network in ONNX Runtime. `shape(batch)` is that of its first input; `samples(batch)` are
+    arrays for all of them by name."""
 
     def __init__(self, path):
         import onnxruntime  # where results are only compared with saved ones, it is not needed
@@ -40,8 +54,15 @@ class Reference:
         first = batch if self.batch_is_free else self._inputs[0].shape[0]
         return (first, *self._inputs[0].shape[1:])
 
-    def run(self, array):
-        return self._session.run(None, {self.input_name: array})[0]
+    def samples(self, batch, seed=1):
+        return {value.name: sample_images(self.shape(batch), seed) if "float" in value.type
+                else sample_tokens(value.name, self.shape(batch), seed) for value in self._inputs}
+
+    def run(self, inputs):
+        """The first output; `inputs` is a dictionary, or the array for the first input."""
+        if not isinstance(inputs, dict):
+            inputs = {self.input_name: inputs}
+        return self._session.run(None, inputs)[0]
 
 
 def e2bird(command, network, inputs, precision="fp32", device=None):

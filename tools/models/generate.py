@@ -7,13 +7,18 @@ import pathlib
 import light
 import network
 import packages
+import transformer
 import zoo
+
+NAMES = [*zoo.NETWORKS, *transformer.NETWORKS]
 
 
 def generate(name, folder):
     """Path of the network, made if it is missing."""
     path = folder / f"{name}.onnx"
-    if not path.exists():
+    if not path.exists() and name in transformer.NETWORKS:
+        transformer.write(name, path)
+    elif not path.exists():
         size, build = zoo.NETWORKS[name]
         net = network.Network(name, network.RandomWeights(name), image=(3, size, size))
         net.save(path, "logits", build(net))
@@ -30,7 +35,7 @@ def generate_light(name, folder, source=light.FOLDER):
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=f"networks: {', '.join(zoo.NETWORKS)};\nlight_*: those of the ONNX backend tests, "
+        epilog=f"networks: {', '.join(NAMES)};\nlight_*: those of the ONNX backend tests, "
                "with random weights in place of constants")
     parser.add_argument("networks", nargs="*", metavar="NETWORK",
                         help="which to make (default: all but the light ones)")
@@ -39,11 +44,11 @@ def main():
     parser.add_argument("--light", type=pathlib.Path, default=light.FOLDER, metavar="FOLDER",
                         help="where light_*.onnx are (default: the onnx package)")
     options = parser.parse_args()
-    known = [*zoo.NETWORKS, *light.names(options.light)]
-    for name in options.networks or zoo.NETWORKS:
+    known = [*NAMES, *light.names(options.light)]
+    for name in options.networks or NAMES:
         if name not in known:
             parser.error(f"unknown network {name!r}; there are {', '.join(known)}")
-        path = (generate(name, options.folder) if name in zoo.NETWORKS
+        path = (generate(name, options.folder) if name in NAMES
                 else generate_light(name, options.folder, options.light))
         print(f"{path}  {path.stat().st_size / 1e6:.1f} MB", flush=True)
 

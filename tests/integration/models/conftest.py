@@ -32,15 +32,14 @@ def check(command, device):
     def run(path, precision="fp32", batches=(1,)):
         reference = compare.Reference(path)
         for batch in batches:
-            images = compare.sample_images(reference.shape(batch), seed=batch)
+            inputs = reference.samples(batch, seed=batch)
             try:
-                output = compare.e2bird(command, path, {reference.input_name: images}, precision,
-                                        device)
+                output = compare.e2bird(command, path, inputs, precision, device)
             except compare.Refused as error:
                 if precision == "fp16" and "fp16" in str(error):
                     pytest.skip(str(error))
                 raise
-            error = compare.relative_error(output, reference.run(images))
+            error = compare.relative_error(output, reference.run(inputs))
             print(f"{path.stem} {precision} batch {batch}: relative error {error:.2e}")
             assert error < TOLERANCE[precision]
 

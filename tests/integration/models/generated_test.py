@@ -7,6 +7,7 @@ import packages
 
 SMALL = ["mobilenet_v2", "mobilenet_v3", "efficientnet_b0", "resnet50"]
 LARGE = ["inception_v3", "inception_v4", "resnet152", "vgg16"]
+TRANSFORMERS = ["bert_base", "bert_base_opset14", "vit_b16"]
 FOLDER = packages.MODELS / "generated"
 
 
@@ -25,7 +26,14 @@ def test_half_precision(check, name):
     check(generate.generate(name, FOLDER), "fp16")
 
 
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@pytest.mark.parametrize("name", TRANSFORMERS)
+def test_transformer(check, name, precision):
+    check(generate.generate(name, FOLDER), precision)
+
+
 @pytest.mark.parametrize("make, name", [(generate.generate, "mobilenet_v2"),
+                                        (generate.generate, "bert_small"),
                                         (generate.generate_light, "light_squeezenet")])
 def test_same_bytes_each_time(tmp_path, make, name):
     def digest(folder):
