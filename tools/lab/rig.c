@@ -266,6 +266,7 @@ static enum e2b_status open_device(
 enum e2b_status e2b_lab_rig_init(struct e2b_lab_rig *rig, const struct e2b_lab_rig_spec *spec,
     const struct e2b_lab_contender *contender, struct e2b_error *err) {
     memset(rig, 0, sizeof *rig);
+    rig->spec = *spec;
     rig->tolerance = spec->precision == E2B_F16 ? TOLERANCE_F16 : TOLERANCE_F32;
     const struct e2b_engine_options options = {.policy = contender->ops->name,
         .policy_values = contender->values,
@@ -308,6 +309,11 @@ void e2b_lab_rig_finish(struct e2b_lab_rig *rig) {
 
 enum e2b_status e2b_lab_rig_use(
     struct e2b_lab_rig *rig, const struct e2b_lab_contender *contender, struct e2b_error *err) {
+    if (rig->stand_in) {
+        const struct e2b_lab_rig_spec spec = rig->spec;
+        e2b_lab_rig_finish(rig);
+        return e2b_lab_rig_init(rig, &spec, contender, err);
+    }
     return e2b_engine_restart(rig->engine,
         &(struct e2b_engine_options){
             .policy = contender->ops->name, .policy_values = contender->values},

@@ -38,6 +38,7 @@ struct e2b_lab_model {
 };
 
 struct e2b_lab_rig {
+    struct e2b_lab_rig_spec spec;      /* what it was made from */
     struct e2b_lab_stand_in *stand_in; /* NULL: a real device */
     struct e2b_device *device;
     struct e2b_engine *engine;
@@ -54,7 +55,8 @@ enum e2b_status e2b_lab_rig_init(struct e2b_lab_rig *rig, const struct e2b_lab_r
     const struct e2b_lab_contender *contender, struct e2b_error *err);
 void e2b_lab_rig_finish(struct e2b_lab_rig *rig);
 
-/* Nothing is in flight. */
+/* Nothing is in flight. A simulated device is made anew, so that a run never depends on those
+ * before it. After a failure the rig may only be finished. */
 enum e2b_status e2b_lab_rig_use(
     struct e2b_lab_rig *rig, const struct e2b_lab_contender *contender, struct e2b_error *err);
 
