@@ -277,17 +277,24 @@ static void count_batch(const struct e2b_batch *batch, int64_t compute_ns) {
     pthread_mutex_unlock(&served->stats_lock);
 }
 
+static int64_t between(int64_t value, int64_t low, int64_t high) {
+    return value < low ? low : value > high ? high : value;
+}
+
 static void take_times(struct e2b_request *request, const struct e2b_batch *batch, int slot) {
     const int64_t *at = e2b_pool_slot(request->served->pool, slot)->entered_ns;
     int64_t started_ns = at[E2B_SLOT_RUNNING], ended_ns = at[E2B_SLOT_DRAINING];
     e2b_batch_span(batch, &started_ns, &ended_ns);
+    /* The device's clock is not quite the host's: the stages must still follow one another. */
+    started_ns = between(started_ns, at[E2B_SLOT_RUNNING], at[E2B_SLOT_DONE]);
+    ended_ns = between(ended_ns, started_ns, at[E2B_SLOT_DONE]);
     request->times = (struct e2b_request_times){
-        .fill = at[E2B_SLOT_COPYING] - at[E2B_SLOT_FILLING],
+        .fill = at[E2B_SLOT_COPYING] - request->options.arrival_ns,
         .upload = at[E2B_SLOT_READY] - at[E2B_SLOT_COPYING],
         .wait = at[E2B_SLOT_RUNNING] - at[E2B_SLOT_READY],
-        .queue = started_ns > at[E2B_SLOT_RUNNING] ? started_ns - at[E2B_SLOT_RUNNING] : 0,
+        .queue = started_ns - at[E2B_SLOT_RUNNING],
         .compute = ended_ns - started_ns,
-        .download = at[E2B_SLOT_DONE] > ended_ns ? at[E2B_SLOT_DONE] - ended_ns : 0,
+        .download = at[E2B_SLOT_DONE] - ended_ns,
         .total = at[E2B_SLOT_DONE] - request->options.arrival_ns,
     };
 }

@@ -368,10 +368,11 @@ static enum MHD_Result submit(struct e2b_exchange *exchange) {
 static void add_timing(struct MHD_Response *response, const struct e2b_request_times *times) {
     char text[256];
     snprintf(text, sizeof text,
-        "fill;dur=%.3f, upload;dur=%.3f, wait;dur=%.3f, compute;dur=%.3f, download;dur=%.3f, "
-        "total;dur=%.3f",
+        "fill;dur=%.3f, upload;dur=%.3f, wait;dur=%.3f, queue;dur=%.3f, compute;dur=%.3f, "
+        "download;dur=%.3f, total;dur=%.3f",
         (double)times->fill * 1e-6, (double)times->upload * 1e-6, (double)times->wait * 1e-6,
-        (double)times->compute * 1e-6, (double)times->download * 1e-6, (double)times->total * 1e-6);
+        (double)times->queue * 1e-6, (double)times->compute * 1e-6, (double)times->download * 1e-6,
+        (double)times->total * 1e-6);
     MHD_add_response_header(response, "E2b-Timing", text);
 }
 
