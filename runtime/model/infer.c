@@ -3,6 +3,7 @@
 #include "runtime/model/fold.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #define MAX_ELEMENTS (INT64_C(1) << 40)
@@ -37,13 +38,19 @@ static enum e2b_status take_outputs(struct e2b_network *net, const struct e2b_no
     return E2B_OK;
 }
 
+static bool is_quoted(const struct e2b_error *err, const char *name) {
+    char quoted[sizeof err->text];
+    snprintf(quoted, sizeof quoted, "\"%s\"", name);
+    return strstr(err->text, quoted) != NULL;
+}
+
 enum e2b_status e2b_network_infer_node(struct e2b_network *net, int index, struct e2b_error *err) {
     const struct e2b_node *node = &net->graph.nodes[index];
     struct e2b_operand inputs[E2B_MAX_INPUTS], outputs[E2B_MAX_OUTPUTS];
     struct e2b_call call;
     e2b_graph_call(&net->graph, index, inputs, outputs, &call);
     if (node->op->infer(&call, err) != E2B_OK)
-        return strstr(err->text, node->name)
+        return is_quoted(err, node->name)
             ? err->status
             : e2b_error_while(err, "checking node \"%s\" (%s)", node->name, node->op->name);
     if (take_outputs(net, node, outputs, err) != E2B_OK)
