@@ -4,9 +4,10 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/thread.h"
 #include "runtime/config/config.h"
+#include "runtime/server/listen.h"
 #include "runtime/server/server.h"
 #include "tools/e2bird/args.h"
-#include "tools/e2bird/labels.h"
+#include "tools/e2bird/deployed.h"
 
 #include <semaphore.h>
 #include <signal.h>
@@ -24,8 +25,7 @@ struct serving {
     struct e2b_config *config;
     struct e2b_device *device;
     struct e2b_engine *engine;
-    struct e2b_model **models;
-    struct labels *labels;
+    struct deployed *deployed;
     int (*sizes)[E2B_SCHED_MAX_SIZES];
     struct e2b_served_entry *entries;
     struct e2b_server *server;
@@ -35,16 +35,11 @@ static void close_all(struct serving *serving) {
     e2b_server_destroy(serving->server);
     e2b_engine_destroy(serving->engine);
     int count = serving->config ? serving->config->models_count : 0;
-    for (int i = 0; i < count; i++) {
-        if (serving->models)
-            e2b_model_destroy(serving->models[i]);
-        if (serving->labels)
-            labels_finish(&serving->labels[i]);
-    }
+    for (int i = 0; serving->deployed && i < count; i++)
+        deployed_close(&serving->deployed[i]);
     if (serving->device)
         serving->device->ops->destroy(serving->device);
-    free(serving->models);
-    free(serving->labels);
+    free(serving->deployed);
     free(serving->sizes);
     free(serving->entries);
     e2b_config_destroy(serving->config);
@@ -64,31 +59,7 @@ static enum e2b_status open_device(
     return E2B_OK;
 }
 
-static int find_input(const struct e2b_model *model, const char *name) {
-    for (int i = 0; i < e2b_model_input_count(model); i++)
-        if (!strcmp(e2b_model_input(model, i)->name, name))
-            return i;
-    return -1;
-}
-
-static enum e2b_status image_input(const struct e2b_config_model *config,
-    const struct e2b_model *model, struct e2b_image_input *out, struct e2b_error *err) {
-    out->input = -1;
-    if (!config->image.input[0])
-        return E2B_OK;
-    out->input = find_input(model, config->image.input);
-    if (out->input < 0)
-        return e2b_fail(err, E2B_INVALID,
-            "model \"%s\": image.input names \"%s\", which is no input of %s; its first is \"%s\"",
-            config->name, config->image.input, config->path, e2b_model_input(model, 0)->name);
-    for (int c = 0; c < 3; c++) {
-        out->mean[c] = (float)config->image.mean[config->image.mean_count == 3 ? c : 0];
-        out->scale[c] = (float)(1 / config->image.std[config->image.std_count == 3 ? c : 0]);
-    }
-    return E2B_OK;
-}
-
-static void describe(const struct e2b_config_model *config, enum e2b_dtype precision,
+static void describe(const struct e2b_config_model *config, const struct deployed *deployed,
     struct e2b_serve_options *out) {
     out->name = config->name;
     out->slot_count = (int)config->slots;
@@ -97,7 +68,8 @@ static void describe(const struct e2b_config_model *config, enum e2b_dtype preci
         out->sizes[i] = (int)config->batch_sizes[i];
         out->instances[i] = (int)config->instances[i];
     }
-    out->precision = precision;
+    out->precision = deployed->precision;
+    out->image = deployed->image;
     out->target_ns = (int64_t)(config->target_ms * 1e6);
     out->percentile = config->percentile;
     out->weight = config->weight;
@@ -108,14 +80,13 @@ static enum e2b_status load_model(struct serving *serving, int index, struct e2b
     struct e2b_serve_options options = {0};
     struct e2b_served_entry *entry = &serving->entries[index];
     int64_t start_ns = e2b_clock_ns();
-    describe(config, config->precision == E2B_PRECISION_FP16 ? E2B_F16 : E2B_F32, &options);
-    if (e2b_model_load(config->path, &serving->models[index], err) != E2B_OK
-        || image_input(config, serving->models[index], &options.image, err) != E2B_OK
-        || labels_read(config->labels, &serving->labels[index], err) != E2B_OK
-        || e2b_engine_add(serving->engine, serving->models[index], &options, &entry->served, err)
-            != E2B_OK)
+    struct deployed *deployed = &serving->deployed[index];
+    if (deployed_open(config, deployed, err) != E2B_OK)
         return err->status;
-    entry->labels = (struct e2b_labels){serving->labels[index].names, serving->labels[index].count};
+    describe(config, deployed, &options);
+    if (e2b_engine_add(serving->engine, deployed->model, &options, &entry->served, err) != E2B_OK)
+        return err->status;
+    entry->labels = (struct e2b_labels){deployed->labels.names, deployed->labels.count};
     entry->image_input = options.image.input;
     entry->resize_px = (int)config->image.resize_px;
     memcpy(serving->sizes[index], options.sizes, sizeof options.sizes);
@@ -130,11 +101,10 @@ static enum e2b_status load_model(struct serving *serving, int index, struct e2b
 static enum e2b_status load_models(struct serving *serving, struct e2b_error *err) {
     const struct e2b_config_scheduler *scheduler = &serving->config->scheduler;
     size_t count = (size_t)serving->config->models_count;
-    serving->models = calloc(count, sizeof *serving->models);
-    serving->labels = calloc(count, sizeof *serving->labels);
+    serving->deployed = calloc(count, sizeof *serving->deployed);
     serving->sizes = calloc(count, sizeof *serving->sizes);
     serving->entries = calloc(count, sizeof *serving->entries);
-    if (!serving->models || !serving->labels || !serving->sizes || !serving->entries)
+    if (!serving->deployed || !serving->sizes || !serving->entries)
         return e2b_fail_memory(err, "the models");
     const struct e2b_engine_options options = {
         .policy = scheduler->policy, .policy_values = scheduler->options.values};
@@ -146,12 +116,26 @@ static enum e2b_status load_models(struct serving *serving, struct e2b_error *er
     return e2b_engine_start(serving->engine, err);
 }
 
+static int port_of(const struct serving *serving, const struct serve_args *args) {
+    return args->port >= 0 ? args->port : (int)serving->config->server.port;
+}
+
+/* A wrong address or a port in use shows before models are loaded and tuned, which takes long. */
+static enum e2b_status try_port(
+    const struct serving *serving, const struct serve_args *args, struct e2b_error *err) {
+    int socket, port;
+    const char *address = serving->config->server.address;
+    if (e2b_listen(address, port_of(serving, args), &socket, &port, err) == E2B_OK)
+        close(socket);
+    return err->status;
+}
+
 static enum e2b_status start_server(
     struct serving *serving, const struct serve_args *args, struct e2b_error *err) {
     const struct e2b_config_server *config = &serving->config->server;
     const struct e2b_server_options options = {
         .address = config->address,
-        .port = args->port >= 0 ? args->port : (int)config->port,
+        .port = port_of(serving, args),
         .threads = config->threads > 0 ? (int)config->threads : e2b_topology_get()->cores,
         .max_body_bytes = (size_t)config->max_body_mb << 20,
         .request_timeout_ns = config->request_timeout_ms * 1000000,
@@ -223,7 +207,8 @@ static int serve(int argc, char **argv) {
     struct serving serving = {0};
     if (e2b_config_load(given.config, &serving.config, &err) == E2B_OK) {
         e2b_log_set_level((enum e2b_log_level)serving.config->server.log_level);
-        if (open_device(&serving, &given, &err) == E2B_OK
+        if (try_port(&serving, &given, &err) == E2B_OK
+            && open_device(&serving, &given, &err) == E2B_OK
             && load_models(&serving, &err) == E2B_OK) {
             take_signals();
             if (start_server(&serving, &given, &err) == E2B_OK)
