@@ -29,6 +29,7 @@ struct e2b_dispatcher {
     const struct e2b_policy_ops *ops;
     struct e2b_policy *policy;
     struct e2b_sched_actions actions;
+    struct e2b_trace *trace;
     struct e2b_ring *ring;
     struct e2b_queue *uploads, *downloads;
     int64_t timer_ns;
@@ -117,12 +118,20 @@ static void answer_sample(struct e2b_dispatcher *dispatcher, struct e2b_request 
     atomic_fetch_sub(&dispatcher->in_flight, 1);
 }
 
+static void trace_slot(const struct e2b_dispatcher *dispatcher, const struct e2b_served *served,
+    int slot, enum e2b_status status) {
+    if (dispatcher->trace)
+        e2b_trace_slot(dispatcher->trace, served->index, slot, e2b_pool_slot(served->pool, slot),
+            now_of(dispatcher), status);
+}
+
 /* The device does not use the slot. */
 static void fail_slot(struct e2b_dispatcher *dispatcher, struct e2b_served *served, int slot,
     const struct e2b_error *error) {
     struct e2b_request *request = e2b_pool_slot(served->pool, slot)->owner;
     if (request->error.status == E2B_OK)
         request->error = *error;
+    trace_slot(dispatcher, served, slot, error->status);
     e2b_request_give_back(request, slot, now_of(dispatcher));
     answer_sample(dispatcher, request);
 }
@@ -201,6 +210,8 @@ static void reject(struct e2b_dispatcher *dispatcher, const struct e2b_sched_act
 }
 
 static void carry_out(struct e2b_dispatcher *dispatcher, const struct e2b_sched_action *action) {
+    if (dispatcher->trace)
+        e2b_trace_decision(dispatcher->trace, now_of(dispatcher), action);
     switch (action->kind) {
     case E2B_SCHED_RUN:
         run_batch(dispatcher, action);
@@ -316,9 +327,18 @@ static void answer_batch(
         struct e2b_request *request = e2b_pool_slot(served->pool, slot)->owner;
         e2b_pool_move(served->pool, slot, E2B_SLOT_DONE, now_ns);
         take_times(request, &ended, slot);
+        trace_slot(dispatcher, served, slot, E2B_OK);
         answer_sample(dispatcher, request);
     }
     e2b_batch_finish(&ended);
+}
+
+static void trace_batch(const struct e2b_dispatcher *dispatcher, const struct e2b_batch *batch,
+    int64_t started_ns, int64_t ended_ns) {
+    const struct e2b_trace_batch traced = {batch->served->index,
+        batch->served->sizes[batch->size_index].size, batch->size_index, batch->instance,
+        batch->first, batch->count, started_ns, ended_ns};
+    e2b_trace_batch(dispatcher->trace, &traced);
 }
 
 /* Whichever notification comes first, the instance is free when the batch is computed and the slots
@@ -331,6 +351,7 @@ static void batch_computed(
     for (int slot = batch->first; slot < batch->first + batch->count; slot++)
         e2b_pool_move(batch->served->pool, slot, E2B_SLOT_DRAINING, now_ns);
     e2b_batch_span(batch, &started_ns, &ended_ns);
+    trace_batch(dispatcher, batch, started_ns, ended_ns);
     if (state == E2B_EVENT_DONE)
         count_batch(batch, ended_ns - started_ns);
     feed_completed(dispatcher, batch, state == E2B_EVENT_DONE ? ended_ns - started_ns : 0);
@@ -402,6 +423,12 @@ static void handle(struct e2b_dispatcher *dispatcher, const struct message *mess
     }
 }
 
+static void trace_queues(const struct e2b_dispatcher *dispatcher) {
+    for (int i = 0; dispatcher->trace && i < dispatcher->model_count; i++)
+        e2b_trace_queue(dispatcher->trace, now_of(dispatcher), i,
+            dispatcher->ops->waiting(dispatcher->policy, i));
+}
+
 int64_t e2b_dispatcher_step(struct e2b_dispatcher *dispatcher) {
     struct message message;
     for (int i = 0; i < ROUND_MESSAGES && e2b_ring_pop(dispatcher->ring, &message); i++)
@@ -410,8 +437,11 @@ int64_t e2b_dispatcher_step(struct e2b_dispatcher *dispatcher) {
         dispatcher->timer_ns = INT64_MAX;
         dispatcher->undecided = true;
     }
-    while (dispatcher->undecided)
+    while (dispatcher->undecided) {
+        trace_queues(dispatcher);
         feed(dispatcher, &(struct e2b_sched_event){.kind = E2B_SCHED_TIMER});
+        trace_queues(dispatcher);
+    }
     return dispatcher->timer_ns;
 }
 
@@ -440,6 +470,8 @@ static enum e2b_status make_policy(struct e2b_dispatcher *dispatcher,
         return e2b_fail_memory(err, "the scheduler");
     for (int i = 0; i < spec->model_count; i++)
         e2b_served_describe(spec->models[i], &models[i]);
+    for (int i = 0; i < spec->model_count; i++)
+        e2b_trace_model(spec->trace, i, &models[i]);
     spec->policy->create(models, spec->model_count, spec->policy_values, &dispatcher->policy, err);
     free(models);
     return err->status;
@@ -477,6 +509,7 @@ enum e2b_status e2b_dispatcher_create(
     dispatcher->models = spec->models;
     dispatcher->model_count = spec->model_count;
     dispatcher->ops = spec->policy;
+    dispatcher->trace = spec->trace;
     dispatcher->timer_ns = INT64_MAX;
     if (build(dispatcher, spec, err) != E2B_OK) {
         e2b_dispatcher_destroy(dispatcher);

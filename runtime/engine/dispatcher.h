@@ -5,6 +5,7 @@
 #define E2B_ENGINE_DISPATCHER_H
 
 #include "runtime/engine/served.h"
+#include "runtime/engine/trace.h"
 
 struct e2b_dispatcher;
 
@@ -15,6 +16,7 @@ struct e2b_dispatcher_spec {
     const struct e2b_policy_ops *policy;
     const int64_t *policy_values; /* one an option of the policy */
     bool manual;                  /* no thread: e2b_dispatcher_step is called instead */
+    struct e2b_trace *trace;      /* NULL: none */
 };
 
 enum e2b_status e2b_dispatcher_create(

@@ -11,6 +11,7 @@ struct e2b_engine {
     const struct e2b_policy_ops *policy;
     int64_t *policy_values;
     bool manual;
+    struct e2b_trace *trace;
     struct e2b_programs *programs;
     struct e2b_served **models;
     int model_count;
@@ -62,6 +63,7 @@ enum e2b_status e2b_engine_create(struct e2b_device *device,
         return e2b_fail_memory(err, "the engine");
     engine->device = device;
     engine->manual = options->manual;
+    engine->trace = options->trace;
     if (take_policy(engine, policy, options->policy_values, err) != E2B_OK
         || e2b_programs_create(device, &engine->programs, err) != E2B_OK) {
         e2b_engine_destroy(engine);
@@ -142,6 +144,7 @@ enum e2b_status e2b_engine_start(struct e2b_engine *engine, struct e2b_error *er
         .policy = engine->policy,
         .policy_values = engine->policy_values,
         .manual = engine->manual,
+        .trace = engine->trace,
     };
     struct e2b_dispatcher *before = engine->dispatcher;
     if (e2b_dispatcher_create(&spec, &engine->dispatcher, err) != E2B_OK)
@@ -163,6 +166,7 @@ enum e2b_status e2b_engine_restart(
                 engine->models[i]->name);
     if (take_policy(engine, policy, options->policy_values, err) != E2B_OK)
         return err->status;
+    engine->trace = options->trace;
     return e2b_engine_start(engine, err);
 }
 

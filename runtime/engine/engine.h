@@ -12,11 +12,13 @@
 struct e2b_engine;
 struct e2b_served; /* a model being served */
 struct e2b_request;
+struct e2b_trace;
 
 struct e2b_engine_options {
     const char *policy;           /* e2b_policy_find's name */
     const int64_t *policy_values; /* one an option of it, NULL: fallbacks */
     bool manual; /* no dispatcher thread: the caller steps it (simulated devices, tests) */
+    struct e2b_trace *trace; /* of what the engine does; outlives it; NULL: none */
 };
 
 /* The device stays the caller's and outlives the engine. */
@@ -41,8 +43,8 @@ struct e2b_serve_options {
 enum e2b_status e2b_engine_add(struct e2b_engine *engine, struct e2b_model *model,
     const struct e2b_serve_options *options, struct e2b_served **out, struct e2b_error *err);
 enum e2b_status e2b_engine_start(struct e2b_engine *engine, struct e2b_error *err);
-/* A started engine of which no request is open goes on with another policy (manual is ignored), or
- * stays as it was: for comparisons on one set of weights and instances. */
+/* A started engine of which no request is open goes on with another policy and trace (manual is
+ * ignored), or stays as it was: for comparisons on one set of weights and instances. */
 enum e2b_status e2b_engine_restart(
     struct e2b_engine *engine, const struct e2b_engine_options *options, struct e2b_error *err);
 /* Open no more requests and wait until those submitted are answered; what has not started by
