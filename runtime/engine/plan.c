@@ -60,6 +60,7 @@ static enum e2b_status emit_all(struct e2b_plan *plan, const struct e2b_plan_opt
             .traits = &plan->device->traits,
             .force = options->force_variant,
             .candidate = options->candidate,
+            .tuning = options->tuning,
             .explain = options->explain,
         };
         if (e2b_variant_emit(&request, &emitted->lists[i], &emitted->variants[i], err) != E2B_OK)

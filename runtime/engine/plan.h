@@ -6,10 +6,12 @@
 
 #include "backends/device.h"
 #include "runtime/engine/programs.h"
+#include "runtime/engine/tuning.h"
 #include "runtime/engine/weights.h"
 #include "runtime/model/graph.h"
 
 struct e2b_plan_options {
+    const struct e2b_tuning *tuning; /* measured choices, or NULL */
     const char *force_variant; /* "conv.tile_local": refuse others for that operator; or NULL */
     int candidate;             /* tuning candidate of the forced variant */
     struct e2b_text *explain;  /* a line a node: the variant, and why better ones were refused */

@@ -13,6 +13,7 @@ struct item {
     const struct e2b_source *source;
     char *options;
     struct e2b_program *program;
+    bool failed;
 };
 
 struct e2b_programs {
@@ -26,7 +27,7 @@ struct build {
     struct e2b_programs *programs;
     pthread_mutex_t lock;
     int next, done, total;
-    bool quiet;
+    bool quiet, each; /* each: go on after a failure */
     struct e2b_error err;
 };
 
@@ -71,14 +72,18 @@ int e2b_programs_want(
     return programs->count++;
 }
 
+static bool is_due(const struct build *build, const struct item *item) {
+    return !item->program && !(build->each && item->failed);
+}
+
 /* The next item to build, or NULL when there is none or a build failed. Called with the lock held.
  */
 static struct item *take(struct build *build) {
-    if (build->err.status != E2B_OK)
+    if (build->err.status != E2B_OK && !build->each)
         return NULL;
     while (build->next < build->programs->count) {
         struct item *item = &build->programs->items[build->next++];
-        if (!item->program)
+        if (is_due(build, item))
             return item;
     }
     return NULL;
@@ -95,6 +100,7 @@ static void *builder(void *context) {
         device->ops->program_build(device, item->source, item->options, &program, &err);
         pthread_mutex_lock(&build->lock);
         item->program = program;
+        item->failed = err.status != E2B_OK;
         build->done++;
         if (err.status != E2B_OK && build->err.status == E2B_OK)
             build->err = err;
@@ -105,28 +111,41 @@ static void *builder(void *context) {
     return NULL;
 }
 
-enum e2b_status e2b_programs_build(
-    struct e2b_programs *programs, bool quiet, struct e2b_error *err) {
-    struct build build = {.programs = programs, .quiet = quiet, .lock = PTHREAD_MUTEX_INITIALIZER};
-    for (int i = 0; i < programs->count; i++)
-        build.total += !programs->items[i].program;
-    if (build.total == 0)
-        return E2B_OK;
+static void build_all(struct build *build) {
+    for (int i = 0; i < build->programs->count; i++)
+        build->total += is_due(build, &build->programs->items[i]);
+    if (build->total == 0)
+        return;
     int threads = e2b_topology_get()->cores;
-    threads = threads < build.total ? threads : build.total;
+    threads = threads < build->total ? threads : build->total;
     threads = threads < MAX_BUILDERS ? threads : MAX_BUILDERS;
     pthread_t started[MAX_BUILDERS];
     int count = 0;
     while (count < threads - 1
-        && e2b_thread_start(&started[count], "e2b-build", "", builder, &build) == 0)
+        && e2b_thread_start(&started[count], "e2b-build", "", builder, build) == 0)
         count++;
-    builder(&build);
+    builder(build);
     for (int i = 0; i < count; i++)
         pthread_join(started[i], NULL);
+}
+
+enum e2b_status e2b_programs_build(
+    struct e2b_programs *programs, bool quiet, struct e2b_error *err) {
+    struct build build = {.programs = programs, .quiet = quiet, .lock = PTHREAD_MUTEX_INITIALIZER};
+    build_all(&build);
     pthread_mutex_destroy(&build.lock);
     if (build.err.status != E2B_OK)
         *err = build.err;
     return build.err.status;
+}
+
+void e2b_programs_build_each(struct e2b_programs *programs, bool quiet) {
+    struct build build = {
+        .programs = programs, .quiet = quiet, .each = true, .lock = PTHREAD_MUTEX_INITIALIZER};
+    build_all(&build);
+    pthread_mutex_destroy(&build.lock);
+    if (build.err.status != E2B_OK)
+        e2b_log(E2B_LOG_DEBUG, "engine", "a program does not build: %s", build.err.text);
 }
 
 struct e2b_program *e2b_programs_get(const struct e2b_programs *programs, int number) {

@@ -20,6 +20,10 @@ int e2b_programs_want(
 enum e2b_status e2b_programs_build(
     struct e2b_programs *programs, bool quiet, struct e2b_error *err);
 
+/* The same, but a program that does not build keeps back no other, and is not tried again: its
+ * e2b_programs_get stays NULL. */
+void e2b_programs_build_each(struct e2b_programs *programs, bool quiet);
+
 struct e2b_program *e2b_programs_get(const struct e2b_programs *programs, int number);
 int e2b_programs_count(const struct e2b_programs *programs);
 

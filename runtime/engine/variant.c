@@ -24,14 +24,56 @@ static bool allowed(const struct e2b_variant_request *request, const struct e2b_
 }
 
 static void explain(const struct e2b_variant_request *request, const struct e2b_call *call,
-    const char *variant, const char *refused, int launches) {
+    const char *variant, const char *remark, int launches) {
     if (!request->explain)
         return;
     char shape[96];
     e2b_shape_print(&call->outputs[0].tensor.shape, shape, sizeof shape);
     e2b_text_add(request->explain, "%-28.28s %-12s %-20s %-18s %2d launch%s%s%s\n", call->name,
-        call->op->name, shape, variant, launches, launches == 1 ? "" : "es",
-        *refused ? "; refused" : "", refused);
+        call->op->name, shape, variant, launches, launches == 1 ? "" : "es", *remark ? "; " : "",
+        remark);
+}
+
+int e2b_variant_candidates(const struct e2b_variant *variant, const struct e2b_call *call,
+    char *reason, size_t reason_bytes) {
+    if (variant->accepts && !variant->accepts(call, reason, reason_bytes))
+        return 0;
+    return variant->candidates ? variant->candidates(call) : 1;
+}
+
+static const struct e2b_tuned *find_tuned(
+    const struct e2b_variant_request *request, const struct e2b_call *call) {
+    bool forced;
+    if (!request->tuning || !allowed(request, call->op, "", &forced))
+        return NULL;
+    struct e2b_text key = {0};
+    e2b_tuning_key(call, &key);
+    const struct e2b_tuned *tuned = key.failed ? NULL : e2b_tuning_find(request->tuning, key.data);
+    e2b_text_finish(&key);
+    return tuned;
+}
+
+/* False, and the list stays empty, if there is no tuned choice or kernels have changed since. */
+static bool emit_tuned(const struct e2b_variant_request *request, struct e2b_call *call,
+    struct e2b_launch_list *list, const char **variant) {
+    const struct e2b_tuned *tuned = find_tuned(request, call);
+    const struct e2b_variant *v = call->op->variants;
+    while (tuned && v && v->name && strcmp(v->name, tuned->variant) != 0)
+        v++;
+    char remark[128];
+    struct e2b_error err = {0};
+    if (!tuned || !v || !v->name
+        || tuned->candidate >= e2b_variant_candidates(v, call, remark, sizeof remark))
+        return false;
+    call->candidate = tuned->candidate;
+    if (v->emit(call, list, &err) != E2B_OK || e2b_tuning_fingerprint(list) != tuned->fingerprint) {
+        e2b_launch_list_finish(list);
+        return false;
+    }
+    *variant = v->name;
+    snprintf(remark, sizeof remark, "tuned, candidate %d", tuned->candidate);
+    explain(request, call, v->name, remark, list->launch_count);
+    return true;
 }
 
 enum e2b_status e2b_variant_emit(const struct e2b_variant_request *request,
@@ -39,12 +81,14 @@ enum e2b_status e2b_variant_emit(const struct e2b_variant_request *request,
     struct e2b_operand inputs[E2B_MAX_INPUTS], outputs[E2B_MAX_OUTPUTS];
     struct e2b_call call;
     e2b_variant_call(request, inputs, outputs, &call);
+    if (emit_tuned(request, &call, list, variant))
+        return E2B_OK;
     char refused[512] = "";
     for (const struct e2b_variant *v = call.op->variants; v && v->name; v++) {
         char reason[128] = "not the forced variant";
         bool forced;
         if (allowed(request, call.op, v->name, &forced)
-            && (!v->accepts || v->accepts(&call, reason, sizeof reason))) {
+            && e2b_variant_candidates(v, &call, reason, sizeof reason) > 0) {
             call.candidate = forced ? request->candidate : 0;
             *variant = v->name;
             if (v->emit(&call, list, err) != E2B_OK)
@@ -54,8 +98,9 @@ enum e2b_status e2b_variant_emit(const struct e2b_variant_request *request,
             return E2B_OK;
         }
         size_t len = strlen(refused);
-        snprintf(refused + len, sizeof refused - len, " %s: %s;", v->name, reason);
+        snprintf(refused + len, sizeof refused - len, "%s %s: %s;", len ? "" : "refused", v->name,
+            reason);
     }
-    return e2b_fail(err, E2B_UNSUPPORTED, "node \"%s\": no %s kernel fits device \"%s\":%s",
-        call.name, call.op->name, request->traits->device, *refused ? refused : " it has none");
+    return e2b_fail(err, E2B_UNSUPPORTED, "node \"%s\": no %s kernel fits device \"%s\": %s",
+        call.name, call.op->name, request->traits->device, *refused ? refused : "it has none");
 }

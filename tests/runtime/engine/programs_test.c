@@ -52,10 +52,34 @@ static void many_are_built_and_a_failure_is_told(void **state) {
     device->ops->destroy(device);
 }
 
+static void each_is_built_though_one_fails_for_good(void **state) {
+    (void)state;
+    struct e2b_error err = {0};
+    struct e2b_device *device;
+    struct e2b_programs *programs;
+    assert_ok(e2b_sim_create(&(struct e2b_sim_options){0}, &device, &err), err);
+    assert_ok(e2b_programs_create(device, &programs, &err), err);
+    for (int i = 0; i < 50; i++) {
+        char options[16];
+        snprintf(options, sizeof options, "-DN=%d", i);
+        e2b_programs_want(programs, &one, options);
+    }
+    e2b_sim_fail_nth(device, E2B_SIM_FAULT_BUILD, 10);
+    e2b_programs_build_each(programs, true);
+    assert_int_equal(e2b_sim_objects(device).programs, 49);
+    e2b_programs_build_each(programs, true);
+    assert_int_equal(e2b_sim_objects(device).programs, 49);
+    assert_ok(e2b_programs_build(programs, true, &err), err);
+    assert_int_equal(e2b_sim_objects(device).programs, 50);
+    e2b_programs_destroy(programs);
+    device->ops->destroy(device);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equal_wishes_are_one_program),
         cmocka_unit_test(many_are_built_and_a_failure_is_told),
+        cmocka_unit_test(each_is_built_though_one_fails_for_good),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

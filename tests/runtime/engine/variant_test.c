@@ -3,6 +3,11 @@
 
 #include <string.h>
 
+static int five(const struct e2b_call *call) {
+    (void)call;
+    return 5;
+}
+
 static bool accepts_large(const struct e2b_call *call, char *reason, size_t bytes) {
     bool large = call->outputs[0].tensor.shape.dims[0] >= 100;
     snprintf(reason, bytes, "too small");
@@ -24,7 +29,8 @@ static enum e2b_status emit_failing(
 
 static const struct e2b_variant variants[] = {
     {.name = "large", .accepts = accepts_large, .emit = emit_one},
-    {.name = "any", .emit = emit_one}, {.name = "broken", .emit = emit_failing}, {0}};
+    {.name = "any", .candidates = five, .emit = emit_one}, {.name = "broken", .emit = emit_failing},
+    {0}};
 static const struct e2b_op op = {.name = "fake", .variants = variants};
 static const struct e2b_op bare = {.name = "bare"};
 
@@ -105,6 +111,62 @@ static void a_forced_variant_runs_with_its_candidate_or_not_at_all(void **state)
     assert_fails(emit(&one, "fake.large", 0, NULL, &err), E2B_UNSUPPORTED, "too small", err);
 }
 
+/* Stores a choice for the node, with the fingerprint of what it emits now. */
+static void store(struct e2b_tuning *tuning, const struct one_node *one, struct e2b_tuned tuned) {
+    struct e2b_operand inputs[E2B_MAX_INPUTS], outputs[E2B_MAX_OUTPUTS];
+    struct e2b_call call;
+    struct e2b_error err = {0};
+    struct e2b_text key = {0};
+    struct e2b_launch_list list = {0};
+    const struct e2b_variant_request request = {.graph = &one->graph, .traits = &one->traits};
+    e2b_variant_call(&request, inputs, outputs, &call);
+    call.candidate = tuned.candidate;
+    assert_ok(emit_one(&call, &list, &err), err);
+    tuned.fingerprint += e2b_tuning_fingerprint(&list);
+    e2b_tuning_key(&call, &key);
+    assert_ok(e2b_tuning_put(tuning, key.data, &tuned, &err), err);
+    e2b_launch_list_finish(&list);
+    e2b_text_finish(&key);
+}
+
+static void what_tuning_found_is_taken_while_it_holds(void **state) {
+    (void)state;
+    static const struct {
+        struct e2b_tuned tuned;
+        const char *force, *variant, *options;
+    } rows[] = {{{"any", 3, 1, 1, 0}, NULL, "any", "-DC=3"},
+        {{"any", 3, 1, 1, 0}, "fake.large", "large", "-DC=1"},
+        {{"any", 3, 1, 1, 0}, "other.large", "any", "-DC=3"},
+        {{"any", 5, 1, 1, 0}, NULL, "large", "-DC=0"},  /* there are but five */
+        {{"any", 3, 1, 1, 99}, NULL, "large", "-DC=0"}, /* launches have changed */
+        {{"gone", 0, 1, 1, 0}, NULL, "large", "-DC=0"},
+        {{"broken", 0, 1, 1, 0}, NULL, "large", "-DC=0"}};
+    struct e2b_error err = {0};
+    struct e2b_tuning *tuning;
+    struct one_node one;
+    make(&one, &op, 100);
+    assert_ok(e2b_tuning_create("testing", &tuning, &err), err);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct e2b_text explain = {0};
+        store(tuning, &one, rows[i].tuned);
+        const struct e2b_variant_request request = {.graph = &one.graph,
+            .traits = &one.traits,
+            .force = rows[i].force,
+            .candidate = 1,
+            .tuning = tuning,
+            .explain = &explain};
+        assert_ok(e2b_variant_emit(&request, &one.list, &one.variant, &err), err);
+        assert_string_equal(one.variant, rows[i].variant);
+        assert_int_equal(one.list.launch_count, 1);
+        assert_string_equal(one.list.launches[0].options, rows[i].options);
+        bool tuned = !strcmp(rows[i].options, "-DC=3");
+        assert_int_equal(strstr(explain.data, "tuned, candidate 3") != NULL, tuned);
+        e2b_text_finish(&explain);
+        e2b_launch_list_finish(&one.list);
+    }
+    e2b_tuning_destroy(tuning);
+}
+
 static void an_operator_without_kernels_is_named(void **state) {
     (void)state;
     struct e2b_error err = {0};
@@ -134,6 +196,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_that_accepts_is_chosen_with_reasons),
         cmocka_unit_test(a_forced_variant_runs_with_its_candidate_or_not_at_all),
+        cmocka_unit_test(what_tuning_found_is_taken_while_it_holds),
         cmocka_unit_test(an_operator_without_kernels_is_named),
         cmocka_unit_test(float_constants_are_seen_in_the_graphs_precision),
     };
