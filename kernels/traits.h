@@ -18,7 +18,7 @@ struct e2b_traits {
     int64_t memory_bytes, max_buffer_bytes;
     bool half_arithmetic;    /* `half` + - * / compile and are right; vload_half always works */
     bool fp64, subgroups;
-    int ptx_sm;              /* inline PTX level proven at start: 0, 75, 80, 90 */
+    int ptx_sm;              /* inline PTX level proven at start: 0, 75, 80, 90 (with wgmma) */
     int base_align_bytes;    /* alignment that buffer offsets should keep */
     int channel_align;       /* channels of an image tensor are padded to a multiple of this */
 };

@@ -172,15 +172,35 @@ static bool ptx_works(struct e2b_device *device, int level) {
     return true;
 }
 
+static bool warpgroups_work(struct e2b_device *device) {
+    static const uint16_t halves[] = {0, 0x3c00, 0x4000, 0x4200, 0x4400, 0x4500, 0x4600};
+    uint16_t in[72 * 64];
+    float out[64 * 8];
+    struct e2b_error err = {0};
+    for (int i = 0; i < 64 * 64; i++)
+        in[i] = halves[a_at(i / 64, i % 64)];
+    for (int i = 0; i < 8 * 64; i++)
+        in[64 * 64 + i] = halves[b_at(i % 64, i / 64)];
+    struct trial trial = {"probe_warpgroup", "-DPROBE_WARPGROUP -DPTX_TARGET=sm_90a", in, sizeof in,
+        out, sizeof out, 128};
+    if (run(device, &trial, NULL, &err) != E2B_OK)
+        return false;
+    for (int i = 0; i < 64 * 8; i++) {
+        int sum = 0;
+        for (int k = 0; k < 64; k++)
+            sum += a_at(i / 8, k) * b_at(k, i % 8);
+        if (out[i] != (float)sum)
+            return false;
+    }
+    return true;
+}
+
 int e2b_cl_probe_ptx(struct e2b_device *device) {
-    static const int levels[] = {75, 80, 90};
-    int proven = 0;
-    for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++)
-        if (ptx_works(device, levels[i]))
-            proven = levels[i];
-        else
-            break;
-    return proven;
+    if (!ptx_works(device, 75))
+        return 0;
+    if (!ptx_works(device, 80))
+        return 75;
+    return ptx_works(device, 90) && warpgroups_work(device) ? 90 : 80;
 }
 
 void e2b_cl_probe_version(struct e2b_cl_key *key) {

@@ -37,6 +37,44 @@ __kernel void probe_local(__global const uint *in, __global uint *out) {
 }
 #endif
 
+#if defined(PROBE_WARPGROUP)
+/* out[64][8] = A[64][64] B[8][64]^T, in is A then B, all halves. One warpgroup, see ptx.h. Rows of 128
+ * bytes, their chunks of 16 bytes permuted by the row, as the descriptors say. */
+#define PTX_90A "// @ptx "
+
+static inline ulong probe_describe(__local uint4 *matrix) {
+    return (ulong)(((uint)(size_t)matrix & 0x3ffff) >> 4) | 1ul << 16 | 64ul << 32 | 1ul << 62;
+}
+
+__kernel __attribute__((reqd_work_group_size(128, 1, 1))) void probe_warpgroup(
+    __global const uint4 *in, __global float *out) {
+    __local uint4 rows[72 * 8] __attribute__((aligned(1024)));
+    uint lane = get_local_id(0);
+    float c[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+    for (uint i = lane; i < 72 * 8; i += 128)
+        rows[i / 8 * 8 + (i % 8 ^ i / 8 % 8)] = in[i];
+    asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+    barrier(CLK_LOCAL_MEM_FENCE);
+    ulong a = probe_describe(rows), b = probe_describe(rows + 64 * 8);
+    asm volatile(PTX_90A "wgmma.fence.sync.aligned;" ::: "memory");
+    for (uint step = 0; step < 4; step++)
+        asm volatile(PTX_90A "{ .reg .pred p; setp.ne.b32 p, %6, 0; "
+                             "wgmma.mma_async.sync.aligned.m64n8k16.f32.f16.f16 "
+                             "{%0, %1, %2, %3}, %4, %5, p, 1, 1, 0, 0; }"
+                     : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+                     : "l"(a + step * 2), "l"(b + step * 2), "r"(1)
+                     : "memory");
+    asm volatile(PTX_90A "wgmma.commit_group.sync.aligned;" ::: "memory");
+    asm volatile(PTX_90A "wgmma.wait_group.sync.aligned 0;"
+                 : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])::"memory");
+    uint row = lane / 32 * 16 + lane % 32 / 4, column = lane % 4 * 2;
+    out[row * 8 + column] = c[0];
+    out[row * 8 + column + 1] = c[1];
+    out[(row + 8) * 8 + column] = c[2];
+    out[(row + 8) * 8 + column + 1] = c[3];
+}
+#endif
+
 #if defined(PROBE_PTX)
 /* out[16][8] = A[16][16] B[16][8], in is A then B, all halves. One warp. Levels: 75 ldmatrix and
  * mma k8, 80 adds cp.async and mma k16, 90 adds mbarrier.try_wait. Fragment layouts: PTX ISA,

@@ -1,5 +1,6 @@
 #include "backends/opencl/error.h"
 #include "backends/opencl/object.h"
+#include "backends/opencl/ptx.h"
 #include "backends/opencl/routine.h"
 #include "runtime/base/log.h"
 #include "runtime/base/text.h"
@@ -49,15 +50,25 @@ static cl_program from_cache(
     return program;
 }
 
-static void to_cache(struct e2b_opencl *device, const struct e2b_cl_key *key, cl_program program) {
-    size_t bytes = 0;
-    if (clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof bytes, &bytes, NULL) != CL_SUCCESS
-        || bytes == 0)
-        return;
-    unsigned char *binary = malloc(bytes);
+/* malloc'ed; NULL if the runtime gives none. */
+static unsigned char *binary_of(cl_program program, size_t *bytes) {
+    *bytes = 0;
+    if (clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof *bytes, bytes, NULL) != CL_SUCCESS
+        || *bytes == 0)
+        return NULL;
+    unsigned char *binary = malloc(*bytes);
     if (binary
         && clGetProgramInfo(program, CL_PROGRAM_BINARIES, sizeof binary, &binary, NULL)
             == CL_SUCCESS)
+        return binary;
+    free(binary);
+    return NULL;
+}
+
+static void to_cache(struct e2b_opencl *device, const struct e2b_cl_key *key, cl_program program) {
+    size_t bytes;
+    unsigned char *binary = binary_of(program, &bytes);
+    if (binary)
         e2b_cl_cache_save(&device->cache, key, binary, bytes);
     free(binary);
 }
@@ -133,6 +144,22 @@ static cl_program compile(struct e2b_opencl *device, const struct e2b_source *so
     return NULL;
 }
 
+/* Takes the program. */
+static cl_program retarget(struct e2b_opencl *device, cl_program program, const char *target,
+    const struct e2b_source *source, const char *options, struct e2b_error *err) {
+    size_t length, bytes;
+    unsigned char *binary = binary_of(program, &length);
+    char *text = binary ? e2b_ptx_retarget((char *)binary, length, target, &bytes) : NULL;
+    cl_program result = text ? from_binary(device, (unsigned char *)text, bytes, options) : NULL;
+    if (!result)
+        e2b_fail(
+            err, E2B_UNSUPPORTED, "the driver does not assemble %s for %s", source->path, target);
+    free(text);
+    free(binary);
+    clReleaseProgram(program);
+    return result;
+}
+
 enum e2b_status e2b_cl_program_build(struct e2b_device *base, const struct e2b_source *source,
     const char *options, struct e2b_program **out, struct e2b_error *err) {
     struct e2b_opencl *device = e2b_opencl_of(base);
@@ -144,7 +171,10 @@ enum e2b_status e2b_cl_program_build(struct e2b_device *base, const struct e2b_s
     program->path = source->path;
     program->program = from_cache(device, &key, options);
     if (!program->program) {
+        char target[16];
         program->program = compile(device, source, options, err);
+        if (program->program && e2b_ptx_target(options, target, sizeof target))
+            program->program = retarget(device, program->program, target, source, options, err);
         if (!program->program) {
             free(program);
             return err->status;

@@ -9,6 +9,7 @@
 extern const struct e2b_source e2b_source_mma;
 
 #define MIN_SM 80
+#define WARPGROUP_SM 90
 #define CHUNK_BYTES 16
 #define ALIGN 8         /* elements: what a thread stores */
 #define COLUMN_BLOCK 32 /* columns that mma.cl's fragments permute */
@@ -17,18 +18,26 @@ extern const struct e2b_source e2b_source_mma;
  * (measured on an H200, see docs/results). */
 struct tile {
     int rows, columns, warps_m, warps_n, chunks, stages;
-    int registers; /* a thread may take, so that groups share a compute unit */
+    int registers;   /* a thread may take, so that groups share a compute unit */
+    bool warpgroups; /* by wgmma: fp16 only */
     double efficiency;
 };
 
 static const struct tile tiles[] = {
-    {128, 128, 2, 4, 8, 3, 128, 1.00},
-    {256, 128, 4, 2, 4, 4, 255, 1.05},
-    {128, 64, 2, 2, 8, 3, 168, 0.85},
-    {64, 128, 2, 4, 8, 3, 128, 0.85},
-    {64, 64, 2, 2, 8, 4, 128, 0.65},
-    {128, 32, 4, 1, 8, 3, 128, 0.55},
-    {32, 64, 2, 2, 8, 4, 128, 0.45},
+    {128, 256, 8, 1, 8, 4, 255, true, 2.00},
+    {128, 128, 8, 1, 8, 4, 255, true, 1.70},
+    {128, 64, 8, 1, 8, 4, 128, true, 1.20},
+    {64, 256, 4, 1, 8, 4, 255, true, 1.60},
+    {64, 128, 4, 1, 8, 4, 168, true, 1.20},
+    {64, 64, 4, 1, 8, 4, 128, true, 0.80},
+    {128, 128, 2, 4, 8, 3, 128, false, 1.00},
+    {128, 128, 2, 4, 8, 3, 168, false, 0.95},
+    {256, 128, 4, 2, 4, 4, 255, false, 1.05},
+    {128, 64, 2, 2, 8, 3, 168, false, 0.85},
+    {64, 128, 2, 4, 8, 3, 128, false, 0.85},
+    {64, 64, 2, 2, 8, 4, 128, false, 0.65},
+    {128, 32, 4, 1, 8, 3, 128, false, 0.55},
+    {32, 64, 2, 2, 8, 4, 128, false, 0.45},
 };
 static const int splits[] = {1, 2, 4, 8, 16};
 #define TILE_COUNT ((int)(sizeof tiles / sizeof tiles[0]))
@@ -61,7 +70,7 @@ static struct shape shape_of(
 }
 
 static int64_t local_bytes(const struct tile *tile) {
-    return (int64_t)(tile->rows + tile->columns) * tile->chunks * CHUNK_BYTES * tile->stages + 64;
+    return (int64_t)(tile->rows + tile->columns) * tile->chunks * CHUNK_BYTES * tile->stages + 1024;
 }
 
 static bool all_aligned(const int64_t stride[3]) {
@@ -90,7 +99,9 @@ int e2b_mma_candidates(const struct e2b_call *call) {
 
 static bool fits(
     const struct e2b_call *call, const struct tile *tile, const struct shape *shape, int split) {
-    return call->traits->local_bytes >= local_bytes(tile)
+    bool can = !tile->warpgroups
+        || (call->traits->ptx_sm >= WARPGROUP_SM && call->outputs[0].tensor.dtype == E2B_F16);
+    return can && call->traits->local_bytes >= local_bytes(tile)
         && (split == 1 || shape->slabs >= 2 * split);
 }
 
@@ -277,11 +288,12 @@ enum e2b_status e2b_mma_emit(const struct e2b_call *call, const struct e2b_mma_p
     int slots = most_slabs < tile->stages ? (int)most_slabs : tile->stages;
     struct e2b_launch *launch = e2b_launch_add(out, &e2b_source_mma, "conv_mma",
         "-D%s -DACTIVATION=%d%s -DBM=%d -DBN=%d -DWARPS_M=%d -DWARPS_N=%d -DCHUNKS=%d -DSTAGES=%d "
-        "-DSLOTS=%d -DSPLITS=%d -DKERNEL_W=%d%s -cl-nv-maxrregcount=%d",
+        "-DSLOTS=%d -DSPLITS=%d -DKERNEL_W=%d%s -cl-nv-maxrregcount=%d%s",
         e2b_dtype_macro(call->outputs[0].tensor.dtype), (int)problem->activation.kind,
         problem->residual_input ? " -DRESIDUAL" : "", tile->rows, tile->columns, tile->warps_m,
         tile->warps_n, tile->chunks, tile->stages, slots, split, (int)problem->kernel_w,
-        is_pointwise(problem) ? " -DPOINTWISE" : "", tile->registers);
+        is_pointwise(problem) ? " -DPOINTWISE" : "", tile->registers,
+        tile->warpgroups ? " -DWGMMA -DPTX_TARGET=sm_90a" : "");
     int weights = add_weights(call, problem, tile, &shape, out);
     int bias = add_bias(problem, tile, &shape, out);
     if (!launch || weights < 0 || bias < 0)

@@ -4,6 +4,7 @@
  * are under way by cp.async. fp16 is multiplied as it is; each fp32 is split into two tf32 parts, of
  * whose four products the three large ones are taken (Ootomo and Yokota 2022).
  *
+ * WGMMA          by warpgroups, fp16 only: WARPS_M is BM / 16, WARPS_N 1, CHUNKS 8, STAGES from 3
  * BM, BN         tile of a work-group, WARPS_M x WARPS_N warps
  * CHUNKS         4 or 8; rows of a stage are 64 or 128 bytes, their chunks permuted against bank
  *                conflicts
@@ -110,7 +111,12 @@ static inline void copy_slab(struct source *from, uint to, uint thread) {
     from->chunk -= from->chunk >= from->chunks ? from->chunks : 0;
 }
 
-/* sum += a b, TILES_M x TILES_N tiles one mma deep. */
+#ifdef WGMMA
+#include "kernels/common/warpgroup.clh"
+#else
+
+/* sum += a b, TILES_M x TILES_N tiles one mma deep. Tensor cores cut off what does not fit their
+ * sums, where an addition rounds: in fp32, they only add up a step from zero. */
 static inline void multiply_step(
     float sum[TILES_M][TILES_N][4], uint a[TILES_M][4], uint b[TILES_N][2]) {
 #if defined(T_F16)
@@ -122,15 +128,14 @@ static inline void multiply_step(
 #else
     uint b_low[TILES_N][2];
 #pragma unroll
-    for (int j = 0; j < TILES_N; j++)
-#pragma unroll
-        for (int k = 0; k < 2; k++) {
-            b_low[j][k] = low_part(b[j][k]);
-            b[j][k] = high_part(b[j][k]);
-        }
+    for (int j = 0; j < TILES_N * 2; j++) {
+        b_low[j / 2][j % 2] = low_part(b[j / 2][j % 2]);
+        b[j / 2][j % 2] = high_part(b[j / 2][j % 2]);
+    }
 #pragma unroll
     for (int i = 0; i < TILES_M; i++) {
         uint a_low[4];
+        float part[TILES_N][4];
 #pragma unroll
         for (int k = 0; k < 4; k++) {
             a_low[k] = low_part(a[i][k]);
@@ -138,13 +143,16 @@ static inline void multiply_step(
         }
 #pragma unroll
         for (int j = 0; j < TILES_N; j++)
-            MULTIPLY(sum[i][j], a_low, b[j]);
+            MULTIPLY_FIRST(part[j], a_low, b[j]);
 #pragma unroll
         for (int j = 0; j < TILES_N; j++)
-            MULTIPLY(sum[i][j], a[i], b_low[j]);
+            MULTIPLY(part[j], a[i], b_low[j]);
 #pragma unroll
         for (int j = 0; j < TILES_N; j++)
-            MULTIPLY(sum[i][j], a[i], b[j]);
+            MULTIPLY(part[j], a[i], b[j]);
+#pragma unroll
+        for (int j = 0; j < TILES_N * 4; j++)
+            sum[i][j / 4][j % 4] += part[j / 4][j % 4];
     }
 #endif
 }
@@ -191,6 +199,8 @@ static inline void multiply_tile(float sum[TILES_M][TILES_N][4], struct source *
     }
 }
 
+#endif
+
 #if SPLITS > 1
 #define SUMS (TILES_M * TILES_N * 4)
 #define SUM(i) sum[(i) / (TILES_N * 4)][(i) / 4 % TILES_N][(i) % 4]
@@ -233,45 +243,50 @@ static inline float8 eight_sums(float sum[TILES_N][4], int j, int half_tile) {
         sum[j + 2][k + 1], sum[j + 3][k], sum[j + 3][k + 1]);
 }
 
-/* The residuals of a pass are all asked for before the first is used. */
-#define FINISH_ROWS TILES_M /* of 2 TILES_M rows, in a pass */
+/* Some eight residuals are asked for before the first is used: those of a pass, which takes all rows
+ * of a thread and PASS blocks of 32 columns. */
+#define ROWS (TILES_M * 2)
+#if BM / WARPS_M >= 64 || BN / WARPS_N == 32
+#define PASS 1
+#elif BM / WARPS_M >= 32 || BN / WARPS_N == 64
+#define PASS 2
+#else
+#define PASS 4
+#endif
 
 static inline void finish_tile(float sum[TILES_M][TILES_N][4], __global T *y,
     __global const T *residual, __global const float *bias, int first_row, int first_channel,
     int pixels, int channels_end, int out_height, int out_width, struct strides to,
     struct strides by, float act_a, float act_b) {
-    float8 shift[TILES_N / 4];
+    int to_at[ROWS], by_at[ROWS];
 #pragma unroll
-    for (int j = 0; j < TILES_N / 4; j++)
-        shift[j] = vload8(0, bias + first_channel + j * 32);
+    for (int i = 0; i < ROWS; i++) {
+        int pixel = min(first_row + i * 8, pixels - 1);
+        to_at[i] = locate(pixel, out_height, out_width, to) + first_channel;
+        by_at[i] = locate(pixel, out_height, out_width, by) + first_channel;
+    }
 #pragma unroll
-    for (int pass = 0; pass < 2 * TILES_M; pass += FINISH_ROWS) {
+    for (int column = 0; column < TILES_N / 4; column += PASS) {
+        OUTPUTS added[PASS][ROWS];
+#pragma unroll
+        for (int k = 0; k < PASS * ROWS; k++) {
+            int j = column + k / ROWS;
 #ifdef RESIDUAL
-        OUTPUTS added[FINISH_ROWS][TILES_N / 4];
-#pragma unroll
-        for (int i = 0; i < FINISH_ROWS; i++) {
-            int pixel = min(first_row + (pass + i) * 8, pixels - 1);
-            int at = locate(pixel, out_height, out_width, by);
-#pragma unroll
-            for (int j = 0; j < TILES_N / 4; j++)
-                if (first_channel + j * 32 < channels_end)
-                    added[i][j] =
-                        *(__global const OUTPUTS *)(residual + at + first_channel + j * 32);
+            if (first_channel + j * 32 < channels_end)
+                added[k / ROWS][k % ROWS] =
+                    *(__global const OUTPUTS *)(residual + by_at[k % ROWS] + j * 32);
+#endif
         }
-#endif
 #pragma unroll
-        for (int i = 0; i < FINISH_ROWS; i++) {
-            int row = pass + i, pixel = first_row + row * 8;
-            int at = locate(pixel, out_height, out_width, to);
-#pragma unroll
-            for (int j = 0; j < TILES_N / 4; j++) {
-                float8 v = eight_sums(sum[row / 2], j * 4, row % 2) + shift[j];
+        for (int k = 0; k < PASS * ROWS; k++) {
+            int j = column + k / ROWS, i = k % ROWS;
+            float8 v = eight_sums(sum[i / 2], j * 4, i % 2)
+                + vload8(0, bias + first_channel + j * 32);
 #ifdef RESIDUAL
-                v += numbers(added[i][j]);
+            v += numbers(added[k / ROWS][i]);
 #endif
-                if (pixel < pixels && first_channel + j * 32 < channels_end)
-                    store_outputs(y + at + first_channel + j * 32, activate8(v, act_a, act_b));
-            }
+            if (first_row + i * 8 < pixels && first_channel + j * 32 < channels_end)
+                store_outputs(y + to_at[i] + j * 32, activate8(v, act_a, act_b));
         }
     }
 }
@@ -294,12 +309,12 @@ static inline void finish_tile(float sum[TILES_M][TILES_N][4], __global T *y,
 #endif
 
 __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv_mma(TENSORS,
-    __global const T *weights, __global const float *bias, SHARED_TILE int column_tiles, int slabs,
+    __global const T *weights, __global const float *restrict bias, SHARED_TILE int column_tiles, int slabs,
     int pixels, int out_height, int out_width, int height, int width, int taps, int chunks,
     int stride_h, int stride_w, int dilation_h, int dilation_w, int pad_top, int pad_left,
     int channels_end, int x_sample, int x_row, int x_pixel, int y_sample, int y_row, int y_pixel,
     int r_sample, int r_row, int r_pixel, float act_a, float act_b) {
-    __local uint4 stages[STAGE_BYTES * SLOTS / 16];
+    __local uint4 stages[STAGE_BYTES * SLOTS / 16] __attribute__((aligned(1024)));
     uint thread = get_local_id(0), lane = thread & 31, warp = thread >> 5;
     uint warp_m = warp % WARPS_M, warp_n = warp / WARPS_M;
     int tile = get_group_id(0), split = get_group_id(1);
