@@ -1,11 +1,9 @@
 #include "runtime/engine/served.h"
 
-#include "runtime/base/log.h"
+#include "runtime/engine/tuner.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define MIN_ALIGN 64
 
 static int64_t sample_count(const struct e2b_served *served, const struct e2b_io *io) {
     int64_t count = 1;
@@ -62,11 +60,6 @@ static enum e2b_status describe_io(struct e2b_served *served, struct e2b_error *
     return E2B_OK;
 }
 
-static int64_t slot_align(const struct e2b_served *served) {
-    int64_t align = served->device->traits.base_align_bytes;
-    return align > MIN_ALIGN ? align : MIN_ALIGN;
-}
-
 static enum e2b_status make_pool(struct e2b_served *served, struct e2b_error *err) {
     const struct e2b_pool_spec spec = {
         .slot_count = served->options.slot_count,
@@ -74,7 +67,7 @@ static enum e2b_status make_pool(struct e2b_served *served, struct e2b_error *er
         .output_count = served->output_count,
         .input_bytes = served->input_bytes,
         .output_bytes = served->output_bytes,
-        .align_bytes = slot_align(served),
+        .align_bytes = e2b_pool_align(&served->device->traits),
     };
     if (e2b_pool_create(served->device, &spec, &served->pool, err) != E2B_OK)
         return e2b_error_while(err, "making %d slots", spec.slot_count);
@@ -82,7 +75,7 @@ static enum e2b_status make_pool(struct e2b_served *served, struct e2b_error *er
 }
 
 static void slot_strides(const struct e2b_served *served, int64_t *in, int64_t *out) {
-    int64_t align = slot_align(served);
+    int64_t align = e2b_pool_align(&served->device->traits);
     for (int i = 0; i < served->input_count; i++)
         in[i] = e2b_pool_stride(served->input_bytes[i], align)
             / (int64_t)e2b_dtype_bytes(served->inputs[i].dtype);
@@ -103,7 +96,9 @@ static enum e2b_status make_graph(
         .output_stride = out,
         .image = served->options.image,
     };
-    return e2b_graph_create(served->model, &options, &size->graph, err);
+    if (e2b_graph_create(served->model, &options, &size->graph, err) != E2B_OK)
+        return e2b_error_while(err, "preparing batch size %d", size->size);
+    return E2B_OK;
 }
 
 static enum e2b_status make_instances(
@@ -126,13 +121,24 @@ static enum e2b_status make_instances(
 
 static enum e2b_status make_plan(struct e2b_served *served, struct e2b_programs *programs,
     struct e2b_granularity *size, struct e2b_error *err) {
-    const struct e2b_plan_options options = {.defer_build = true};
-    if (make_graph(served, size, err) != E2B_OK
-        || e2b_plan_create(
-               served->device, size->graph, served->weights, programs, &options, &size->plan, err)
-            != E2B_OK)
+    const struct e2b_plan_options options = {.tuning = served->options.tuning, .defer_build = true};
+    if (e2b_plan_create(
+            served->device, size->graph, served->weights, programs, &options, &size->plan, err)
+        != E2B_OK)
         return e2b_error_while(err, "preparing batch size %d", size->size);
     return E2B_OK;
+}
+
+static enum e2b_status tune(struct e2b_served *served, struct e2b_error *err) {
+    const struct e2b_graph *graphs[E2B_SCHED_MAX_SIZES];
+    struct e2b_tuning *tuning = served->options.tuning;
+    const struct e2b_tuner_options options = {.budget_ns = served->options.tune_ns};
+    if (!tuning || options.budget_ns <= 0)
+        return E2B_OK;
+    for (int i = 0; i < served->size_count; i++)
+        graphs[i] = served->sizes[i].graph;
+    return e2b_tune(served->device, graphs, served->size_count, tuning, e2b_tuning_path(tuning),
+        &options, NULL, err);
 }
 
 static enum e2b_status make_sizes(
@@ -140,9 +146,14 @@ static enum e2b_status make_sizes(
     served->size_count = served->batchable ? served->options.size_count : 1;
     for (int i = 0; i < served->size_count; i++) {
         served->sizes[i].size = served->batchable ? served->options.sizes[i] : 1;
-        if (make_plan(served, programs, &served->sizes[i], err) != E2B_OK)
+        if (make_graph(served, &served->sizes[i], err) != E2B_OK)
             return err->status;
     }
+    if (tune(served, err) != E2B_OK)
+        return err->status;
+    for (int i = 0; i < served->size_count; i++)
+        if (make_plan(served, programs, &served->sizes[i], err) != E2B_OK)
+            return err->status;
     if (e2b_programs_build(programs, false, err) != E2B_OK)
         return err->status;
     for (int i = 0; i < served->size_count; i++)

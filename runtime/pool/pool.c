@@ -5,6 +5,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#define MIN_ALIGN 64
+
 /* One input or output: slot_count strides on the device and in pinned host memory. */
 struct array {
     struct e2b_buffer *device, *pinned;
@@ -41,6 +43,10 @@ static const struct {
 
 const char *e2b_slot_state_name(enum e2b_slot_state state) {
     return states[state].name;
+}
+
+int64_t e2b_pool_align(const struct e2b_traits *traits) {
+    return traits->base_align_bytes > MIN_ALIGN ? traits->base_align_bytes : MIN_ALIGN;
 }
 
 int64_t e2b_pool_stride(int64_t sample_bytes, int64_t align_bytes) {

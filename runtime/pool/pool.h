@@ -2,8 +2,8 @@
  * leave. Each input and each output is one device buffer of slot_count strides, mirrored by pinned
  * host memory, so that any run of neighbouring slots is a batch without a copy.
  *
- * A slot moves FREE -> FILLING -> COPYING -> READY -> RUNNING -> DRAINING -> DONE -> FREE, or back to
- * FREE from any state in which the device does not use it. e2b_pool_move is the only place that
+ * A slot moves FREE -> FILLING -> COPYING -> READY -> RUNNING -> DRAINING -> DONE -> FREE, or back
+ * to FREE from any state in which the device does not use it. e2b_pool_move is the only place that
  * changes a state; it stamps the time. Reserve and release may be called by any thread; the other
  * moves belong to whoever owns the slot in that state (see ARCHITECTURE.md, threads). */
 #ifndef E2B_POOL_POOL_H
@@ -44,6 +44,8 @@ enum e2b_status e2b_pool_create(struct e2b_device *device, const struct e2b_pool
     struct e2b_pool **out, struct e2b_error *err);
 void e2b_pool_destroy(struct e2b_pool *pool); /* all slots are FREE */
 
+/* What strides on a device are to be multiples of, in bytes. */
+int64_t e2b_pool_align(const struct e2b_traits *traits);
 /* Bytes one sample takes with its stride: for graphs and for telling how large a pool may be. */
 int64_t e2b_pool_stride(int64_t sample_bytes, int64_t align_bytes);
 
@@ -53,7 +55,8 @@ int64_t e2b_pool_stride(int64_t sample_bytes, int64_t align_bytes);
 enum e2b_status e2b_pool_reserve(struct e2b_pool *pool, int count, int64_t now_ns, void *owner,
     int *slots, struct e2b_error *err);
 
-/* The one state change. An illegal move is our own bug and asserts. To FREE it releases the slot. */
+/* The one state change. An illegal move is our own bug and asserts. To FREE it releases the slot.
+ */
 void e2b_pool_move(struct e2b_pool *pool, int slot, enum e2b_slot_state to, int64_t now_ns);
 
 const struct e2b_slot *e2b_pool_slot(const struct e2b_pool *pool, int slot);
@@ -69,8 +72,8 @@ struct e2b_buffer *e2b_pool_output_buffer(const struct e2b_pool *pool, int outpu
 int64_t e2b_pool_input_stride(const struct e2b_pool *pool, int input);   /* bytes */
 int64_t e2b_pool_output_stride(const struct e2b_pool *pool, int output); /* bytes */
 
-/* Enqueue the copies of one slot's inputs, or of a run's outputs (one copy an output: the run's slots
- * are neighbours). event is that of the last copy. */
+/* Enqueue the copies of one slot's inputs, or of a run's outputs (one copy an output: the run's
+ * slots are neighbours). event is that of the last copy. */
 enum e2b_status e2b_pool_upload(struct e2b_pool *pool, int slot, struct e2b_queue *queue,
     struct e2b_event **event, struct e2b_error *err);
 enum e2b_status e2b_pool_download(struct e2b_pool *pool, int first, int count,

@@ -11,7 +11,7 @@ struct command {
 };
 
 extern const struct command command_serve, command_check, command_devices, command_inspect,
-    command_run, command_bench, command_lab;
+    command_run, command_bench, command_tune, command_lab;
 
 /* Print "e2bird: <error>" to stderr; returns 1. */
 int command_failed(const struct e2b_error *err);

@@ -6,7 +6,7 @@
 #include <string.h>
 
 static const struct command *const commands[] = {&command_serve, &command_check, &command_devices,
-    &command_inspect, &command_run, &command_bench, &command_lab};
+    &command_inspect, &command_run, &command_bench, &command_tune, &command_lab};
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])
 
 static void print_help(FILE *to) {

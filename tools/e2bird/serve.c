@@ -24,6 +24,7 @@ struct serve_args {
 struct serving {
     struct e2b_config *config;
     struct e2b_device *device;
+    struct e2b_tuning *tuning;
     struct e2b_engine *engine;
     struct deployed *deployed;
     int (*sizes)[E2B_SCHED_MAX_SIZES];
@@ -37,6 +38,7 @@ static void close_all(struct serving *serving) {
     int count = serving->config ? serving->config->models_count : 0;
     for (int i = 0; serving->deployed && i < count; i++)
         deployed_close(&serving->deployed[i]);
+    e2b_tuning_destroy(serving->tuning);
     if (serving->device)
         serving->device->ops->destroy(serving->device);
     free(serving->deployed);
@@ -56,7 +58,7 @@ static enum e2b_status open_device(
     if (e2b_opencl_open(&options, &serving->device, err) != E2B_OK)
         return err->status;
     e2b_log(E2B_LOG_INFO, "serve", "device: %s", serving->device->identity);
-    return E2B_OK;
+    return e2b_tuning_open(serving->device, config->cache_folder, &serving->tuning, err);
 }
 
 static void describe(const struct e2b_config_model *config, const struct deployed *deployed,
@@ -84,6 +86,8 @@ static enum e2b_status load_model(struct serving *serving, int index, struct e2b
     if (deployed_open(config, deployed, err) != E2B_OK)
         return err->status;
     describe(config, deployed, &options);
+    options.tuning = serving->tuning;
+    options.tune_ns = serving->config->device.tune_seconds * 1000000000;
     if (e2b_engine_add(serving->engine, deployed->model, &options, &entry->served, err) != E2B_OK)
         return err->status;
     entry->labels = (struct e2b_labels){deployed->labels.names, deployed->labels.count};

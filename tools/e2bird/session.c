@@ -11,6 +11,7 @@ enum e2b_status session_open(
     if (e2b_model_load(model, &out->model, err) == E2B_OK
         && e2b_opencl_open(&(struct e2b_opencl_options){.select = device}, &out->device, err)
             == E2B_OK
+        && e2b_tuning_open(out->device, NULL, &out->tuning, err) == E2B_OK
         && e2b_programs_create(out->device, &out->programs, err) == E2B_OK)
         e2b_weights_create(out->device, &out->weights, err);
     if (err->status != E2B_OK)
@@ -21,6 +22,7 @@ enum e2b_status session_open(
 void session_close(struct session *session) {
     e2b_weights_destroy(session->weights);
     e2b_programs_destroy(session->programs);
+    e2b_tuning_destroy(session->tuning);
     if (session->device)
         session->device->ops->destroy(session->device);
     e2b_model_destroy(session->model);
@@ -77,7 +79,7 @@ static enum e2b_status build(
         graph.batch = (int)e2b_model_input(model, 0)->shape.dims[0];
     if (options->image)
         graph.image = *options->image;
-    const struct e2b_plan_options plan = {.explain = options->explain};
+    const struct e2b_plan_options plan = {.tuning = session->tuning, .explain = options->explain};
     if (e2b_graph_create(session->model, &graph, &execution->graph, err) != E2B_OK
         || e2b_plan_create(session->device, execution->graph, session->weights, session->programs,
                &plan, &execution->plan, err)

@@ -11,6 +11,7 @@ struct session {
     struct e2b_programs *programs;
     struct e2b_model *model;
     struct e2b_weights *weights;
+    struct e2b_tuning *tuning; /* what is known of the device */
 };
 
 /* device: as in e2b_opencl_choose. */

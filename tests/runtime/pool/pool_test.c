@@ -45,6 +45,8 @@ static void strides_and_addresses_agree(void **state) {
     (void)state;
     struct e2b_device *device = make_device(1 << 20);
     struct e2b_pool *pool = make_pool(device, 4);
+    assert_int_equal(e2b_pool_align(&(struct e2b_traits){.base_align_bytes = 256}), 256);
+    assert_int_equal(e2b_pool_align(&(struct e2b_traits){.base_align_bytes = 4}), 64);
     assert_int_equal(e2b_pool_stride(100, 64), 128);
     assert_int_equal(e2b_pool_stride(64, 64), 64);
     assert_int_equal(e2b_pool_input_stride(pool, 0), 128);
