@@ -1,0 +1,233 @@
+/* Attention on tensor cores, needs PTX of sm_80. A warp has 16 queries; blocks of KEYS keys and their
+ * values are under way by cp.async, two at a time. Scores stay in the registers where the first
+ * product leaves them, which is where the second one wants its left operand: for fp16 as they are,
+ * for fp32 with keys 2t and 2t + 1 in the places of t and t + 4. fp32 is made of three tf32 products
+ * as in kernels/common/mma.cl. Exponentials are powers of two; `scale` has the factor in it.
+ * WARPS of a group, KEYS a multiple of 16, DEPTH and COLUMNS of 16 (fp16) or 8 (fp32). */
+
+#include "kernels/attention/attention.clh"
+#include "kernels/common/tensor_core.clh"
+
+#if defined(T_F16)
+#define CHUNK 8 /* elements of 16 bytes */
+#else
+#define CHUNK 4
+#endif
+
+#define THREADS (WARPS * 32)
+#define LOG2E 1.44269504f
+#define STEPS (DEPTH / CHUNK / 2) /* of 32 bytes: one mma deep */
+#define KEY_TILES (KEYS / 8)
+#define COLUMN_TILES (COLUMNS / 8)
+/* Rows an odd number of chunks apart are free of bank conflicts. */
+#define K_PITCH ((DEPTH / CHUNK | 1) * 16)
+#define V_PITCH ((COLUMNS / CHUNK | 1) * 16)
+#define K_BYTES (KEYS * K_PITCH)
+#define STAGE_BYTES (KEYS * (K_PITCH + V_PITCH))
+
+static inline void copy_rows(uint to, __global const T *from, int first, int rows, int token,
+    int chunks, uint pitch, uint thread) {
+    for (int i = thread; i < KEYS * chunks; i += THREADS) {
+        int row = i / chunks, chunk = i % chunks;
+        bool inside = first + row < rows;
+        copy_chunk(to + row * pitch + chunk * 16,
+            from + (inside ? (size_t)(first + row) * token + chunk * CHUNK : 0), inside ? 16 : 0);
+    }
+}
+
+static inline void copy_block(uint to, __global const T *k, __global const T *v, int first,
+    int keys, int k_token, int v_token, uint thread) {
+    copy_rows(to, k, first, keys, k_token, DEPTH / CHUNK, K_PITCH, thread);
+    copy_rows(to + K_BYTES, v, first, keys, v_token, COLUMNS / CHUNK, V_PITCH, thread);
+}
+
+/* sum += a b, one mma deep. */
+static inline void multiply_add(float sum[4], const uint a[4], const uint b[2]) {
+#if defined(T_F16)
+    MULTIPLY(sum, a, b);
+#else
+    uint a_high[4], a_low[4], b_high[2], b_low[2];
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+        a_high[i] = high_part(a[i]);
+        a_low[i] = low_part(a[i]);
+    }
+#pragma unroll
+    for (int i = 0; i < 2; i++) {
+        b_high[i] = high_part(b[i]);
+        b_low[i] = low_part(b[i]);
+    }
+    MULTIPLY(sum, a_low, b_high);
+    MULTIPLY(sum, a_high, b_low);
+    MULTIPLY(sum, a_high, b_high);
+#endif
+}
+
+/* Rows lane / 4 and 8 below; words of 4 bytes lane % 4 and 4 further on, of each step. */
+static inline void load_queries(uint query[STEPS][4], __global const T *q, int first, int queries,
+    int token, uint lane) {
+    int row = first + (int)(lane >> 2);
+    __global const uint *upper = (__global const uint *)(q + (size_t)min(row, queries - 1) * token);
+    __global const uint *lower =
+        (__global const uint *)(q + (size_t)min(row + 8, queries - 1) * token);
+#pragma unroll
+    for (int i = 0; i < STEPS; i++) {
+        int at = i * 8 + (int)(lane & 3);
+        query[i][0] = upper[at];
+        query[i][1] = lower[at];
+        query[i][2] = upper[at + 4];
+        query[i][3] = lower[at + 4];
+    }
+}
+
+static inline void multiply_keys(
+    float score[KEY_TILES][4], uint query[STEPS][4], uint keys, uint lane) {
+    uint row = (lane & 7) + ((lane >> 4) << 3), chunk = lane >> 3 & 1;
+#pragma unroll
+    for (int i = 0; i < KEY_TILES * 4; i++)
+        score[i / 4][i % 4] = 0.0f;
+#pragma unroll
+    for (int step = 0; step < STEPS; step++)
+#pragma unroll
+        for (int j = 0; j < KEY_TILES; j += 2) {
+            uint b[2][2];
+            LOAD_MATRICES(b[0][0], b[0][1], b[1][0], b[1][1],
+                keys + (row + j * 8) * K_PITCH + (step * 2 + chunk) * 16);
+            multiply_add(score[j], query[step], b[0]);
+            multiply_add(score[j + 1], query[step], b[1]);
+        }
+}
+
+static inline void multiply_values(
+    float sum[COLUMN_TILES][4], float weight[KEY_TILES][4], __local const uint4 *values, uint lane) {
+#if defined(T_F16)
+    uint from = (uint)(size_t)values + (lane & 15) * V_PITCH + (lane >> 4) * 16;
+#pragma unroll
+    for (int j = 0; j < KEY_TILES; j += 2) {
+        uint a[4];
+#pragma unroll
+        for (int i = 0; i < 4; i++)
+            PACK(a[i], weight[j + i / 2][i % 2 * 2], weight[j + i / 2][i % 2 * 2 + 1]);
+#pragma unroll
+        for (int i = 0; i < COLUMN_TILES; i += 2) {
+            uint b[2][2];
+            asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
+                         : "=r"(b[0][0]), "=r"(b[0][1]), "=r"(b[1][0]), "=r"(b[1][1])
+                         : "r"(from + j * 8 * V_PITCH + i * 16)
+                         : "memory");
+            multiply_add(sum[i], a, b[0]);
+            multiply_add(sum[i + 1], a, b[1]);
+        }
+    }
+#else
+    __local const uint *from =
+        (__local const uint *)values + (lane & 3) * 2 * (V_PITCH / 4) + (lane >> 2);
+#pragma unroll
+    for (int j = 0; j < KEY_TILES; j++) {
+        const uint a[4] = {as_uint(weight[j][0]), as_uint(weight[j][2]), as_uint(weight[j][1]),
+            as_uint(weight[j][3])};
+#pragma unroll
+        for (int i = 0; i < COLUMN_TILES; i++) {
+            const uint b[2] = {from[j * 8 * (V_PITCH / 4) + i * 8],
+                from[(j * 8 + 1) * (V_PITCH / 4) + i * 8]};
+            multiply_add(sum[i], a, b);
+        }
+    }
+#endif
+}
+
+static inline float from_lane(float value, uint lane_xor) {
+    float other;
+    asm volatile("shfl.sync.bfly.b32 %0, %1, %2, 0x1f, 0xffffffff;"
+                 : "=f"(other)
+                 : "f"(value), "r"(lane_xor));
+    return other;
+}
+
+/* Of the four lanes that share a row. */
+static inline float row_max(float value) {
+    value = fmax(value, from_lane(value, 1));
+    return fmax(value, from_lane(value, 2));
+}
+
+static inline float row_sum(float value) {
+    value += from_lane(value, 1);
+    return value + from_lane(value, 2);
+}
+
+static inline void store_pair(__global T *to, float low, float high) {
+#if defined(T_F16)
+    uint word;
+    PACK(word, low, high);
+    *(__global uint *)to = word;
+#else
+    vstore2((float2)(low, high), 0, to);
+#endif
+}
+
+/* Grid: blocks of queries, samples x heads. */
+__kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void attention_mma(
+    ATTENTION_ARGUMENTS) {
+    __local uint4 stages[2 * STAGE_BYTES / 16];
+    uint thread = get_local_id(0), lane = thread & 31, to = (uint)(size_t)stages;
+    int item = get_group_id(1);
+    int first = (int)(get_group_id(0) * WARPS + (thread >> 5)) * 16, row = first + (int)(lane >> 2);
+    BEGIN_HEAD(item / heads, item % heads)
+    copy_block(to, k, v, 0, keys, k_token, v_token, thread);
+    commit();
+    uint query[STEPS][4];
+    load_queries(query, q, first, queries, q_token, lane);
+    float sum[COLUMN_TILES][4], top[2] = {-INFINITY, -INFINITY}, total[2] = {0.0f, 0.0f};
+#pragma unroll
+    for (int i = 0; i < COLUMN_TILES * 4; i++)
+        sum[i / 4][i % 4] = 0.0f;
+    int stage = 0;
+    for (int block = 0; block < keys; block += KEYS, stage ^= 1) {
+        if (block + KEYS < keys)
+            copy_block(to + (stage ^ 1) * STAGE_BYTES, k, v, block + KEYS, keys, k_token, v_token,
+                thread);
+        commit();
+        asm volatile("cp.async.wait_group 1;" ::: "memory");
+        barrier(CLK_LOCAL_MEM_FENCE);
+        float score[KEY_TILES][4];
+        multiply_keys(score, query, to + stage * STAGE_BYTES, lane);
+#pragma unroll
+        for (int h = 0; h < 2; h++) {
+            float before = top[h];
+#pragma unroll
+            for (int i = 0; i < KEY_TILES * 2; i++) {
+                int key = block + i / 2 * 8 + (int)(lane & 3) * 2 + i % 2;
+                float each = score[i / 2][h * 2 + i % 2] * scale;
+                each = key >= keys ? -INFINITY
+                                   : fmax(each + LOG2E * MASK_OF(min(row + h * 8, queries - 1), key),
+                                       LOWEST);
+                score[i / 2][h * 2 + i % 2] = each;
+                top[h] = fmax(top[h], each);
+            }
+            top[h] = row_max(top[h]);
+            float factor = exp2(before - top[h]);
+            total[h] *= factor;
+#pragma unroll
+            for (int i = 0; i < COLUMN_TILES * 2; i++)
+                sum[i / 2][h * 2 + i % 2] *= factor;
+#pragma unroll
+            for (int i = 0; i < KEY_TILES * 2; i++) {
+                float weight = exp2(score[i / 2][h * 2 + i % 2] - top[h]);
+                score[i / 2][h * 2 + i % 2] = weight;
+                total[h] += weight;
+            }
+        }
+        multiply_values(sum, score, stages + (stage * STAGE_BYTES + K_BYTES) / 16, lane);
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+#pragma unroll
+    for (int h = 0; h < 2; h++) {
+        float inverse = 1.0f / row_sum(total[h]);
+        if (row + h * 8 >= queries)
+            continue;
+#pragma unroll
+        for (int i = 0; i < COLUMN_TILES; i++)
+            store_pair(y + (size_t)(row + h * 8) * y_token + i * 8 + (lane & 3) * 2,
+                sum[i][h * 2] * inverse, sum[i][h * 2 + 1] * inverse);
+    }
+}

@@ -1,0 +1,109 @@
+#include "kernels/attention/variants.h"
+#include "kernels/common/jobs.h"
+
+#include <stdio.h>
+
+extern const struct e2b_source e2b_source_attention_mma;
+
+#define MIN_SM 80
+#define MAX_DEPTH 128 /* fragments of a warp's queries and sums stay in registers */
+#define ALIGN 8       /* elements: what cp.async and pairs of results need */
+#define CHUNK_BYTES 16
+#define STAGES 2
+#define MIN_KEYS 16
+#define MAX_KEYS 64
+#define MAX_LOCAL_BYTES (48 * 1024) /* of a static array */
+#define ROWS 16                     /* queries of a warp */
+#define LOG2E 1.4426950408889634
+
+static const int warps[] = {4, 2, 1, 8};
+#define WARPS_COUNT ((int)(sizeof warps / sizeof warps[0]))
+
+static int64_t row_bytes(const struct e2b_call *call, int64_t elements) {
+    int64_t bytes = (int64_t)e2b_dtype_bytes(call->outputs[0].tensor.dtype);
+    return (elements * bytes / CHUNK_BYTES | 1) * CHUNK_BYTES;
+}
+
+/* Keys of a block: as many as two blocks fit in local memory; below MIN_KEYS none does. */
+static int64_t keys_of(const struct e2b_call *call, const struct e2b_attention *sizes) {
+    int64_t room =
+        call->traits->local_bytes < MAX_LOCAL_BYTES ? call->traits->local_bytes : MAX_LOCAL_BYTES;
+    int64_t key_bytes = STAGES * (row_bytes(call, sizes->depth) + row_bytes(call, sizes->columns));
+    int64_t keys = MAX_KEYS;
+    while (keys >= MIN_KEYS && keys * key_bytes > room)
+        keys /= 2;
+    return keys;
+}
+
+static bool all_aligned(const int64_t stride[3]) {
+    return stride[0] % ALIGN == 0 && stride[1] % ALIGN == 0 && stride[2] % ALIGN == 0;
+}
+
+static const char *refuses(const struct e2b_call *call, const struct e2b_attention *sizes) {
+    enum e2b_dtype dtype = call->outputs[0].tensor.dtype;
+    int64_t step = dtype == E2B_F16 ? 16 : 8;
+    if (call->traits->ptx_sm < MIN_SM)
+        return "needs PTX of sm_80";
+    if (dtype != E2B_F16 && dtype != E2B_F32)
+        return "neither fp32 nor fp16";
+    if (sizes->depth % step || sizes->columns % step || sizes->depth > MAX_DEPTH
+        || sizes->columns > MAX_DEPTH)
+        return "heads must be 16, 32, ... 128 deep";
+    if (!all_aligned(sizes->q) || !all_aligned(sizes->k) || !all_aligned(sizes->v)
+        || !all_aligned(sizes->y))
+        return "tokens or heads are not at multiples of 8 elements";
+    if (keys_of(call, sizes) < MIN_KEYS)
+        return "heads are too deep for the local memory";
+    return NULL;
+}
+
+bool e2b_attention_mma_accepts(const struct e2b_call *call, char *reason, size_t reason_bytes) {
+    struct e2b_attention sizes;
+    e2b_attention_read(call, false, &sizes);
+    const char *refused = e2b_attention_refuses(call);
+    if (!refused)
+        refused = refuses(call, &sizes);
+    if (refused)
+        snprintf(reason, reason_bytes, "%s", refused);
+    return !refused;
+}
+
+int e2b_attention_mma_candidates(const struct e2b_call *call) {
+    (void)call;
+    return 1 + WARPS_COUNT;
+}
+
+static int64_t groups_of(const struct e2b_attention *sizes, int count) {
+    return sizes->samples * sizes->heads * e2b_ceil_div(sizes->queries, ROWS * count);
+}
+
+/* Warps of a group share keys and values; fewer where all compute units would not have a group. */
+static int choose_warps(const struct e2b_call *call, const struct e2b_attention *sizes) {
+    if (call->candidate > 0 && call->candidate <= WARPS_COUNT)
+        return warps[call->candidate - 1];
+    int count = 4;
+    while (count > 1 && groups_of(sizes, count) < call->traits->compute_units)
+        count /= 2;
+    return count;
+}
+
+enum e2b_status e2b_attention_mma_emit(
+    const struct e2b_call *call, struct e2b_launch_list *out, struct e2b_error *err) {
+    const struct e2b_attention_params *params = call->params;
+    struct e2b_attention sizes;
+    char options[64];
+    e2b_attention_read(call, false, &sizes);
+    if (sizes.samples * sizes.heads * sizes.queries == 0)
+        return E2B_OK;
+    int count = choose_warps(call, &sizes);
+    snprintf(options, sizeof options, " -DWARPS=%d -DKEYS=%d", count, (int)keys_of(call, &sizes));
+    struct e2b_launch *launch = e2b_attention_launch(call, &sizes, out, &e2b_source_attention_mma,
+        "attention_mma", options, (double)params->scale * LOG2E, err);
+    if (!launch)
+        return err->status;
+    size_t threads = (size_t)count * 32;
+    e2b_launch_grid(launch, (size_t)e2b_ceil_div(sizes.queries, ROWS * count) * threads,
+        (size_t)(sizes.samples * sizes.heads), 1);
+    e2b_launch_group(launch, threads, 1, 1);
+    return E2B_OK;
+}
