@@ -1,44 +1,69 @@
+#include "kernels/common/jobs.h"
 #include "kernels/conv/variants.h"
 
 #include <stdio.h>
 
 #define JOBS_PER_UNIT 8
 
-static const char *refuses(const struct e2b_call *call, bool want_cpu) {
-    struct e2b_conv_geometry g;
-    e2b_conv_geometry(call, &g);
-    if (want_cpu && !call->traits->is_cpu)
-        return "made for a CPU";
-    if (g.group_c != 1 || g.group_m != 1 || g.group == 1)
+#define MAX_POINTERS 256 /* to the inputs of a register tile: beyond, they take too long to find   \
+                          */
+
+/* The tile's pixels: the fewest that are computed beyond the end of a line, then the most. */
+static int tile_rows(const struct e2b_conv_geometry *g) {
+    int best = 8;
+    for (int rows = 7; rows >= 4; rows--)
+        if (e2b_ceil_div(g->ow, rows) * rows < e2b_ceil_div(g->ow, best) * best)
+            best = rows;
+    return best;
+}
+
+static int64_t pointer_count(const struct e2b_call *call, const struct e2b_conv_geometry *g) {
+    const struct e2b_conv_params *params = call->params;
+    int64_t columns =
+        (tile_rows(g) - 1) * params->stride[1] + (g->kw - 1) * params->dilation[1] + 1;
+    return g->kh * columns;
+}
+
+static const char *refuses(const struct e2b_call *call, const struct e2b_conv_geometry *g) {
+    if (g->group_c != 1 || g->group_m != 1 || g->group == 1)
         return "not depthwise";
     if (call->traits->channel_align % 4)
         return "channels are not padded to a multiple of 4";
     return e2b_conv_refuses_packed(call);
 }
 
-static bool accepts(const struct e2b_call *call, bool want_cpu, char *reason, size_t reason_bytes) {
-    const char *refused = refuses(call, want_cpu);
+bool e2b_conv_depthwise_cpu_accepts(
+    const struct e2b_call *call, char *reason, size_t reason_bytes) {
+    struct e2b_conv_geometry g;
+    e2b_conv_geometry(call, &g);
+    const char *refused = refuses(call, &g);
+    if (!call->traits->is_cpu)
+        refused = "made for a CPU";
+    else if (!refused && call->traits->channel_align % 8)
+        refused = "channels are not padded to a multiple of 8";
+    else if (!refused && pointer_count(call, &g) > MAX_POINTERS)
+        refused = "the kernel or its stride is too large";
     if (refused)
         snprintf(reason, reason_bytes, "%s", refused);
     return !refused;
 }
 
-bool e2b_conv_depthwise_cpu_accepts(
-    const struct e2b_call *call, char *reason, size_t reason_bytes) {
-    return accepts(call, true, reason, reason_bytes);
-}
-
 bool e2b_conv_depthwise_accepts(const struct e2b_call *call, char *reason, size_t reason_bytes) {
-    return accepts(call, false, reason, reason_bytes);
+    struct e2b_conv_geometry g;
+    e2b_conv_geometry(call, &g);
+    const char *refused = refuses(call, &g);
+    if (refused)
+        snprintf(reason, reason_bytes, "%s", refused);
+    return !refused;
 }
 
 /* A launch with tensors, weights and bias; NULL when out of memory. */
 static struct e2b_launch *begin(const struct e2b_call *call, struct e2b_launch_list *out,
-    const char *kernel, const char *more) {
+    const struct e2b_source *source, const char *kernel, const char *more) {
     struct e2b_conv_geometry g;
     e2b_conv_geometry(call, &g);
     int64_t padding = e2b_conv_channels_end(call) - g.m;
-    struct e2b_launch *launch = e2b_conv_launch(call, out, kernel, more);
+    struct e2b_launch *launch = e2b_conv_launch(call, out, source, kernel, more);
     int weights = e2b_conv_pack_depthwise(call, out);
     bool has_bias = e2b_has_input(call, E2B_CONV_BIAS);
     int bias =
@@ -52,14 +77,23 @@ static struct e2b_launch *begin(const struct e2b_call *call, struct e2b_launch_l
 
 enum e2b_status e2b_conv_depthwise_cpu_emit(
     const struct e2b_call *call, struct e2b_launch_list *out, struct e2b_error *err) {
+    const struct e2b_conv_params *params = call->params;
     struct e2b_conv_geometry g;
     e2b_conv_geometry(call, &g);
-    int64_t pixels = g.n * g.oh * g.ow;
-    int64_t jobs = (int64_t)JOBS_PER_UNIT * call->traits->compute_units;
-    jobs = jobs < 1 ? 1 : jobs > pixels ? pixels : jobs;
-    struct e2b_launch *launch = begin(call, out, "conv_depthwise_cpu", "-DDEPTHWISE_CPU");
-    if (!launch)
+    int64_t lines = g.n * g.oh, jobs = (int64_t)JOBS_PER_UNIT * call->traits->compute_units;
+    jobs = jobs < 1 ? 1 : jobs > lines ? lines : jobs;
+    int64_t end = e2b_conv_channels_end(call);
+    char more[128];
+    snprintf(more, sizeof more,
+        "-DROWS=%d -DLANES=%d -DKERNEL_H=%d -DKERNEL_W=%d -DSTRIDE_W=%d -DDILATION_W=%d",
+        tile_rows(&g), end % 16 ? 8 : 16, (int)g.kh, (int)g.kw, (int)params->stride[1],
+        (int)params->dilation[1]);
+    struct e2b_launch *launch =
+        begin(call, out, &e2b_source_depthwise_cpu, "conv_depthwise_cpu", more);
+    int zeros = e2b_pack_zeros(out, (size_t)end * sizeof(float));
+    if (!launch || zeros < 0)
         return e2b_fail_memory(err, "a convolution's launch");
+    e2b_launch_packed(launch, zeros);
     e2b_launch_int(launch, jobs);
     e2b_conv_add_geometry(call, launch);
     e2b_launch_grid(launch, (size_t)jobs, 1, 1);
@@ -71,7 +105,7 @@ enum e2b_status e2b_conv_depthwise_emit(
     const struct e2b_call *call, struct e2b_launch_list *out, struct e2b_error *err) {
     struct e2b_conv_geometry g;
     e2b_conv_geometry(call, &g);
-    struct e2b_launch *launch = begin(call, out, "conv_depthwise", "-DDEPTHWISE");
+    struct e2b_launch *launch = begin(call, out, &e2b_source_conv, "conv_depthwise", "-DDEPTHWISE");
     if (!launch)
         return e2b_fail_memory(err, "a convolution's launch");
     e2b_conv_add_geometry(call, launch);

@@ -26,7 +26,7 @@ enum e2b_status e2b_conv_direct_emit(
     struct e2b_conv_geometry g;
     e2b_conv_geometry(call, &g);
     enum e2b_dtype dtype = call->outputs[0].tensor.dtype;
-    struct e2b_launch *launch = e2b_conv_launch(call, out, "conv_direct",
+    struct e2b_launch *launch = e2b_conv_launch(call, out, &e2b_source_conv, "conv_direct",
         e2b_has_input(call, E2B_CONV_BIAS) ? "-DDIRECT -DBIAS" : "-DDIRECT");
     if (!launch)
         return e2b_fail_memory(err, "a convolution's launch");

@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-extern const struct e2b_source e2b_source_conv;
-
 int64_t e2b_conv_channels_end(const struct e2b_call *call) {
     int64_t channels = call->outputs[0].tensor.shape.dims[1];
     int align = call->traits->channel_align;
@@ -50,12 +48,11 @@ const char *e2b_conv_refuses_packed(const struct e2b_call *call) {
 }
 
 struct e2b_launch *e2b_conv_launch(const struct e2b_call *call, struct e2b_launch_list *list,
-    const char *kernel, const char *more) {
+    const struct e2b_source *source, const char *kernel, const char *more) {
     const struct e2b_conv_params *params = call->params;
-    struct e2b_launch *launch =
-        e2b_launch_add(list, &e2b_source_conv, kernel, "-D%s -DACTIVATION=%d%s %s",
-            e2b_dtype_macro(call->outputs[0].tensor.dtype), (int)params->epilogue.activation.kind,
-            e2b_has_input(call, E2B_CONV_RESIDUAL) ? " -DRESIDUAL" : "", more);
+    struct e2b_launch *launch = e2b_launch_add(list, source, kernel, "-D%s -DACTIVATION=%d%s %s",
+        e2b_dtype_macro(call->outputs[0].tensor.dtype), (int)params->epilogue.activation.kind,
+        e2b_has_input(call, E2B_CONV_RESIDUAL) ? " -DRESIDUAL" : "", more);
     if (!launch)
         return NULL;
     launch->flops = call->op->flops(call);

@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 
-#define ROWS 6           /* pixels of a register tile, as in conv.cl */
 #define SMALL_CHANNELS 4 /* up to here the channel loop is unrolled whole */
 
 /* Wide vectors are the default where the device has them and a panel of them is not mostly padding;
@@ -13,6 +12,12 @@ static int vector_lanes(const struct e2b_call *call, const struct e2b_conv_geome
         return 8;
     bool wide = g->group_m > 16;
     return wide == (call->candidate == 0) ? 16 : 8;
+}
+
+/* Devices with wide vectors have 32 of them; sides of images are often multiples of 7. */
+static int tile_rows(const struct e2b_call *call, const struct e2b_conv_geometry *g) {
+    int64_t rows = call->traits->vector_bytes < 64 ? 6 : 7, pixels = g->n * g->oh * g->ow;
+    return (int)(pixels < rows ? pixels : rows);
 }
 
 bool e2b_conv_panel_accepts(const struct e2b_call *call, char *reason, size_t reason_bytes) {
@@ -47,15 +52,16 @@ enum e2b_status e2b_conv_panel_emit(
     int64_t columns = 2 * vector_lanes(call, &g);
     int64_t last_group = e2b_conv_channels_end(call) - (g.m - g.group_m);
     int64_t group_panels = e2b_ceil_div(last_group, columns);
-    struct e2b_jobs jobs = e2b_jobs_cut(call->traits, e2b_ceil_div(g.n * g.oh * g.ow, ROWS),
+    int rows = tile_rows(call, &g);
+    struct e2b_jobs jobs = e2b_jobs_cut(call->traits, e2b_ceil_div(g.n * g.oh * g.ow, rows),
         g.group * group_panels, g.kh * g.kw * g.group_c * columns * (int64_t)sizeof(float), 1);
     char channels[32] = "";
     if (g.group_c <= SMALL_CHANNELS)
         snprintf(channels, sizeof channels, " -DCHANNELS=%d", (int)g.group_c);
     char more[96];
-    snprintf(more, sizeof more, "-DPANEL -DLANES=%d%s%s", (int)columns / 2,
+    snprintf(more, sizeof more, "-DROWS=%d -DLANES=%d%s%s", rows, (int)columns / 2,
         stays_inside(call, &g) ? " -DINSIDE" : "", channels);
-    struct e2b_launch *launch = e2b_conv_launch(call, out, "conv_panel", more);
+    struct e2b_launch *launch = e2b_conv_launch(call, out, &e2b_source_panel, "conv_panel", more);
     int weights = e2b_conv_pack_panels(call, out, columns, group_panels);
     int bias = e2b_conv_pack_bias(call, out, columns, group_panels);
     int zeros = e2b_pack_zeros(out, (size_t)g.group_c * sizeof(float));

@@ -14,7 +14,7 @@ void e2b_conv_reference(const struct e2b_call *call, const double *const *in, do
         const struct e2b_call *call, struct e2b_launch_list *out, struct e2b_error *err)
 
 E2B_CONV_VARIANT(depthwise_cpu); /* a channel is its own group; vectors over channels */
-E2B_CONV_VARIANT(panel);         /* CPU: register tiles of 6 pixels by a panel of channels */
+E2B_CONV_VARIANT(panel);         /* CPU: register tiles of pixels by a panel of channels */
 E2B_CONV_VARIANT(depthwise);     /* GPU: a work-item makes 4 channels of a pixel */
 E2B_CONV_VARIANT(mma);           /* tensor cores: see kernels/common/mma.h */
 E2B_CONV_VARIANT(tile);          /* GPU: implicit GEMM through local memory */
@@ -29,10 +29,13 @@ int e2b_conv_panel_candidates(const struct e2b_call *call);
 const char *e2b_conv_refuses_tensors(const struct e2b_call *call);
 const char *e2b_conv_refuses_packed(const struct e2b_call *call);
 
-/* A launch of a kernel of conv.cl with the options that all of them know (storage type, ACTIVATION,
- * RESIDUAL) and `more`, and its first arguments, CONV_TENSORS there. NULL when out of memory. */
+extern const struct e2b_source e2b_source_conv, e2b_source_panel, e2b_source_depthwise_cpu;
+
+/* A launch of one of this folder's kernels with the options that all of them know (storage type,
+ * ACTIVATION, RESIDUAL) and `more`, and its first arguments, CONV_TENSORS of conv.clh. NULL when
+ * out of memory. */
 struct e2b_launch *e2b_conv_launch(const struct e2b_call *call, struct e2b_launch_list *list,
-    const char *kernel, const char *more);
+    const struct e2b_source *source, const char *kernel, const char *more);
 /* Append the last arguments, CONV_GEOMETRY there. */
 void e2b_conv_add_geometry(const struct e2b_call *call, struct e2b_launch *launch);
 
