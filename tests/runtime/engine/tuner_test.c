@@ -1,6 +1,8 @@
 #include "runtime/base/file.h"
 #include "runtime/engine/tuner.h"
 #include "tests/runtime/engine/choices.h"
+#include "tests/runtime/engine/fixture.h"
+#include "tests/runtime/model/onnx_builder.h"
 #include "tests/support.h"
 
 #include <stdlib.h>
@@ -225,6 +227,63 @@ static void results_are_saved_as_they_come(void **state) {
     rmdir(folder);
 }
 
+static struct e2b_graph *convolutions(
+    struct e2b_device *device, enum e2b_dtype precision, struct e2b_model **model) {
+    struct e2b_builder *builder = e2b_builder_create(17);
+    struct e2b_error err = {0};
+    struct e2b_graph *graph;
+    e2b_builder_input(builder, "x", E2B_F32, E2B_SHAPE(-1, 16, 14, 14));
+    e2b_builder_floats(builder, "w", E2B_SHAPE(32, 16, 1, 1), NULL);
+    e2b_builder_floats(builder, "v", E2B_SHAPE(24, 32, 3, 3), NULL);
+    e2b_builder_floats(builder, "b", E2B_SHAPE(32), NULL);
+    e2b_builder_node(builder, "Conv", "x,w,b", "a");
+    e2b_builder_node(builder, "Relu", "a", "r");
+    e2b_builder_node(builder, "Conv", "r,v", "y");
+    e2b_builder_output(builder, "y");
+    *model = e2b_builder_model(builder);
+    const struct e2b_graph_options options = {.batch = 2,
+        .precision = precision,
+        .channel_align = device->traits.channel_align,
+        .image = {.input = -1}};
+    assert_ok(e2b_graph_create(*model, &options, &graph, &err), err);
+    return graph;
+}
+
+/* Every choice that a real device offers runs, and none of them is wrong. */
+static void a_real_device_is_tuned(void **state) {
+    (void)state;
+    static const enum e2b_dtype precisions[] = {E2B_F32, E2B_F16};
+    struct e2b_error err = {0};
+    struct e2b_device *device = fixture_opencl();
+    if (!device)
+        skip();
+    for (int p = 0; p < 2; p++) {
+        struct e2b_tuner_report report = {0};
+        struct e2b_tuning *tuning;
+        struct e2b_model *model;
+        struct e2b_graph *graph = convolutions(device, precisions[p], &model);
+        const struct e2b_graph *const graphs[] = {graph};
+        const struct e2b_tuner_options options = {.budget_ns = 300 * SECOND, .quiet = true};
+        assert_ok(e2b_tuning_create(device->traits.device, &tuning, &err), err);
+        assert_ok(e2b_tune(device, graphs, 1, tuning, NULL, &options, &report, &err), err);
+        assert_int_equal(report.row_count, 2);
+        for (int i = 0; i < report.row_count; i++) {
+            const struct e2b_tuner_row *row = &report.rows[i];
+            assert_int_equal(row->state, E2B_TUNER_TUNED);
+            assert_true(row->choice_count > 1);
+            assert_int_equal(row->failed_count, 0);
+            assert_int_equal(row->wrong_count, 0);
+            assert_true(row->tuned.best_ns > 0 && row->tuned.best_ns <= row->tuned.default_ns);
+        }
+        assert_int_equal(e2b_tuning_count(tuning), 2);
+        e2b_tuner_report_finish(&report);
+        e2b_tuning_destroy(tuning);
+        e2b_graph_destroy(graph);
+        e2b_model_destroy(model);
+    }
+    device->ops->destroy(device);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_fastest_right_choice_wins),
@@ -235,6 +294,7 @@ int main(void) {
         cmocka_unit_test(the_budget_ends_it_and_the_next_run_goes_on),
         cmocka_unit_test(faults_cost_choices_only),
         cmocka_unit_test(results_are_saved_as_they_come),
+        cmocka_unit_test(a_real_device_is_tuned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 #include "backends/sim/sim.h"
 #include "runtime/base/file.h"
+#include "runtime/engine/shipped_tuning.h"
 #include "runtime/engine/tuning.h"
 #include "tests/support.h"
 
@@ -176,6 +177,22 @@ static void a_folder_that_cannot_be_written_is_told(void **state) {
     e2b_tuning_destroy(tuning);
 }
 
+/* Each file in configs/tuning reads without a warning, by the device that it names. */
+static void shipped_files_are_whole(void **state) {
+    (void)state;
+    for (const struct e2b_source *const *file = e2b_shipped_tuning; *file; file++) {
+        char device[128] = "";
+        int lines = 0;
+        assert_int_equal(sscanf((*file)->text, "e2bird tuning 1\ndevice %127[^\n]", device), 1);
+        for (const char *at = (*file)->text; (at = strchr(at, '\n')); at++)
+            lines++;
+        struct e2b_tuning *tuning = make(device);
+        e2b_tuning_load_shipped(tuning, (*file)->text, (*file)->bytes, (*file)->path);
+        assert_int_equal(e2b_tuning_count(tuning), lines - 2);
+        e2b_tuning_destroy(tuning);
+    }
+}
+
 static const struct e2b_op op = {.name = "fake", .params_bytes = sizeof(int)};
 
 static void a_key_tells_calls_apart_but_not_values_of_constants(void **state) {
@@ -244,6 +261,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(
             a_device_has_its_file_in_the_cache_folder, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_folder_that_cannot_be_written_is_told, set_up, tear_down),
+        cmocka_unit_test(shipped_files_are_whole),
         cmocka_unit_test(a_key_tells_calls_apart_but_not_values_of_constants),
         cmocka_unit_test(a_fingerprint_sees_options_and_sizes),
     };
