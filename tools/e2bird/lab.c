@@ -16,7 +16,7 @@ struct lab_args {
     const char *table, *device, *precision, *target, *folder, *seconds, *loads;
     struct arg_ints sizes;
     int repeats, seed, instances, slots, tune_runs, percentile;
-    bool peak, again, deadlines;
+    bool peak, again, deadlines, trace;
 };
 
 static enum e2b_status take_number(const char *option, const char *text, double low, double high,
@@ -119,6 +119,7 @@ static enum e2b_status take_args(const struct lab_args *args, struct e2b_lab_tab
     matrix->tune_runs = args->tune_runs;
     matrix->peak = args->peak;
     matrix->again = args->again;
+    matrix->trace = args->trace;
     matrix->folder = args->folder;
     if (session_precision(args->precision, &setup->rig.precision, err) != E2B_OK
         || take_number("--seconds", args->seconds, 0.01, 86400, &setup->seconds, err) != E2B_OK
@@ -193,6 +194,8 @@ static int lab(int argc, char **argv) {
             0, 0},
         {"--again", NULL, "run the first policy twice: the difference is the noise", ARG_FLAG,
             &given.again, 0, 0},
+        {"--trace", NULL, "write what the engine did at the last load, for Perfetto", ARG_FLAG,
+            &given.trace, 0, 0},
         {"--sizes", "N,N,...", "batch sizes (default 1,2,4,8,16,32, or those of the table)",
             ARG_INTS, &given.sizes, 1, 65536},
         {"--instances", "N", "instances of each size (default 1)", ARG_INT, &given.instances, 1,

@@ -2,6 +2,7 @@
 
 #include "runtime/base/file.h"
 #include "runtime/base/text.h"
+#include "runtime/engine/trace.h"
 #include "tools/lab/random.h"
 #include "tools/lab/results.h"
 #include "tools/lab/tune.h"
@@ -11,6 +12,7 @@
 #include <string.h>
 
 #define TUNING_SEED 1000003 /* beyond those of the repeats */
+#define TRACE_EVENTS 200000
 
 enum variant { PLAIN, TUNED, AGAIN, VARIANTS };
 static const char *const variant_names[] = {"", "tuned", "again"};
@@ -104,14 +106,40 @@ static void print_run(const struct e2b_lab_label *label, const struct e2b_lab_ou
     fflush(stdout);
 }
 
+static bool is_traced(const struct comparison *comparison, const struct cell *cell) {
+    const struct e2b_lab_matrix *matrix = comparison->matrix;
+    return matrix->trace && cell->variant == PLAIN && cell->repeat == 0 && cell->arrivals == 0
+        && cell->load == loads_of(matrix, 0) - 1;
+}
+
+/* The rig lets go of the trace before it is closed. */
+static enum e2b_status probe_traced(struct comparison *comparison, const struct cell *cell,
+    const struct e2b_lab_label *label, struct e2b_lab_outcome *out, struct e2b_error *err) {
+    const struct e2b_lab_contender *contender = contender_of(comparison, cell);
+    const struct e2b_lab_arrivals *arrivals = &comparison->matrix->arrivals[cell->arrivals];
+    struct e2b_lab_setup *setup = &comparison->setup;
+    struct e2b_trace *trace = NULL;
+    char path[4096];
+    snprintf(path, sizeof path, "%s/trace_%d.json", comparison->matrix->folder,
+        e2b_lab_results_count(comparison->results));
+    if (is_traced(comparison, cell) && e2b_trace_create(path, TRACE_EVENTS, &trace, err) != E2B_OK)
+        return err->status;
+    setup->rig.spec.trace = trace;
+    e2b_lab_probe(setup, contender, arrivals, label->load_percent, label->seed, out, err);
+    setup->rig.spec.trace = NULL;
+    if (trace && err->status == E2B_OK)
+        e2b_lab_rig_use(&setup->rig, contender, err);
+    if (trace && err->status != E2B_OK)
+        e2b_lab_rig_finish(&setup->rig);
+    e2b_trace_close(trace, err);
+    return err->status;
+}
+
 static enum e2b_status run_cell(
     struct comparison *comparison, const struct cell *cell, struct e2b_error *err) {
-    const struct e2b_lab_matrix *matrix = comparison->matrix;
     struct e2b_lab_label label = label_of(comparison, cell);
     struct e2b_lab_outcome outcome;
-    if (e2b_lab_probe(&comparison->setup, contender_of(comparison, cell),
-            &matrix->arrivals[cell->arrivals], label.load_percent, label.seed, &outcome, err)
-        != E2B_OK)
+    if (probe_traced(comparison, cell, &label, &outcome, err) != E2B_OK)
         return err->status;
     e2b_lab_results_add(comparison->results, &label, &outcome);
     print_run(&label, &outcome);

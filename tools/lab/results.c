@@ -81,6 +81,10 @@ static double ms(int64_t ns) {
     return (double)ns / 1e6;
 }
 
+int e2b_lab_results_count(const struct e2b_lab_results *results) {
+    return results->count;
+}
+
 void e2b_lab_results_add(struct e2b_lab_results *results, const struct e2b_lab_label *label,
     const struct e2b_lab_outcome *outcome) {
     const struct e2b_lab_tally *all = &outcome->all;

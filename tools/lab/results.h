@@ -24,6 +24,8 @@ enum e2b_status e2b_lab_results_create(
 /* IO if a file could not be written. */
 enum e2b_status e2b_lab_results_close(struct e2b_lab_results *results, struct e2b_error *err);
 
+int e2b_lab_results_count(
+    const struct e2b_lab_results *results); /* of runs: the next one's number */
 void e2b_lab_results_add(struct e2b_lab_results *results, const struct e2b_lab_label *label,
     const struct e2b_lab_outcome *outcome);
 void e2b_lab_results_add_peak(struct e2b_lab_results *results, const struct e2b_lab_label *label,

@@ -270,7 +270,8 @@ enum e2b_status e2b_lab_rig_init(struct e2b_lab_rig *rig, const struct e2b_lab_r
     rig->tolerance = spec->precision == E2B_F16 ? TOLERANCE_F16 : TOLERANCE_F32;
     const struct e2b_engine_options options = {.policy = contender->ops->name,
         .policy_values = contender->values,
-        .manual = spec->table != NULL};
+        .manual = spec->table != NULL,
+        .trace = spec->trace};
     if (open_device(rig, spec, err) != E2B_OK
         || e2b_engine_create(rig->device, &options, &rig->engine, err) != E2B_OK)
         return err->status;
@@ -315,7 +316,8 @@ enum e2b_status e2b_lab_rig_use(
         return e2b_lab_rig_init(rig, &spec, contender, err);
     }
     return e2b_engine_restart(rig->engine,
-        &(struct e2b_engine_options){
-            .policy = contender->ops->name, .policy_values = contender->values},
+        &(struct e2b_engine_options){.policy = contender->ops->name,
+            .policy_values = contender->values,
+            .trace = rig->spec.trace},
         err);
 }

@@ -25,6 +25,7 @@ struct e2b_lab_rig_spec {
     int slots;                                  /* of each model */
     enum e2b_dtype precision;
     double percentile;
+    struct e2b_trace *trace; /* of what the engine does, NULL: none */
 };
 
 struct e2b_lab_model {
