@@ -35,7 +35,9 @@ pack="build-gpu"
 rm -rf "$pack"
 mkdir -p "$pack/bin" "$pack/tests" "$pack/lib" "$pack/fallback"
 
-strip -o "$pack/bin/e2bird" "$build/tools/e2bird"
+for program in e2bird bench/bench_worker; do
+    strip -o "$pack/bin/$(basename "$program")" "$build/tools/$program"
+done
 find "$build/tests" -type f -name 'test_*' -perm -u+x | while read -r test; do
     strip -o "$pack/tests/$(basename "$test")" "$test"
 done

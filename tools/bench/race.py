@@ -1,5 +1,6 @@
 """One network at one batch size on several engines: prepared, checked, then timed in turns."""
 
+import concurrent.futures
 import pathlib
 from dataclasses import dataclass, field
 
@@ -30,16 +31,25 @@ class Result:
         return measure.ratio(self.turns[peer], self.turns[own])
 
 
-def start(specifications, failures):
+def each(function, items, together):
+    """function(item) of each item, in turn or all at once: then what it measures is not exact."""
+    with concurrent.futures.ThreadPoolExecutor(len(items) if together and items else 1) as pool:
+        return list(pool.map(function, items))
+
+
+def start(specifications, failures, together=False):
     """Engines that start; `specifications` are (name, function that starts it)."""
-    workers = []
-    for name, begin in specifications:
+
+    def begin(specification):
+        name, function = specification
         report.progress(f"starting {name}")
         try:
-            workers.append(begin())
+            return function()
         except Failed as error:
             failures[name] = str(error)
-    return workers
+            return None
+
+    return [worker for worker in each(begin, list(specifications), together) if worker]
 
 
 def compare_outputs(output, reference):
@@ -49,28 +59,34 @@ def compare_outputs(output, reference):
                                   if output.size == reference.size else output, reference)
 
 
-def run(case, workers, array, folder, tolerance, reference, rounds, turn_seconds, prepared=None):
+def run(case, workers, array, folder, tolerance, reference, rounds, turn_seconds, prepared=None,
+        together=False):
     """`reference(outputs)` gives the samples that count and their right values, from the outputs by
-    engine. `prepared(worker)` is called when one is ready."""
+    engine. `prepared(worker)` is called when one is ready. `together`: prepared all at once."""
     result = Result(case)
     folder = pathlib.Path(folder)
     np.save(folder / "input.npy", array)
     outputs = {}
-    for worker in workers:
+
+    def prepare(worker):
         report.progress(f"{case}: preparing {worker.name}")
+        output = folder / f"{worker.name}.npy"
         try:
             times = worker.ask("prepare", len(array), folder / "input.npy")
             result.prepare_ns[worker.name], result.first_ns[worker.name] = times
-            worker.ask("output", folder / "output.npy")
-            outputs[worker] = np.load(folder / "output.npy")
+            worker.ask("output", output)
+            outputs[worker] = np.load(output)
             if prepared:
                 prepared(worker)
         except Failed as error:
             result.failures[worker.name] = str(error)
+
+    each(prepare, workers, together)
     samples, right = reference({worker.name: output for worker, output in outputs.items()})
     for worker, output in outputs.items():
         result.errors[worker.name] = compare_outputs(output[samples], right)
-    trusted = [worker for worker in outputs if result.errors[worker.name] < tolerance]
+    trusted = [worker for worker in workers
+               if result.errors.get(worker.name, tolerance) < tolerance]
     if trusted:
         report.progress(f"{case}: {rounds} rounds of {', '.join(w.name for w in trusted)}")
         try:
