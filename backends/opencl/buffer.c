@@ -24,8 +24,9 @@ static enum e2b_status check(struct e2b_opencl *device, size_t bytes, struct e2b
         return e2b_fail(err, E2B_INVALID, "a buffer of 0 bytes: at least 1 is needed");
     if (bytes > (size_t)device->base.traits.max_buffer_bytes)
         return e2b_fail(err, E2B_NO_MEMORY,
-            "a buffer of %zu bytes: the device's largest is %lld; use smaller batches", bytes,
-            (long long)device->base.traits.max_buffer_bytes);
+            "a buffer of %zu bytes: the device's largest is %lld; use smaller batches "
+            "or fewer slots, or raise device.memory_limit_mb",
+            bytes, (long long)device->base.traits.max_buffer_bytes);
     return E2B_OK;
 }
 

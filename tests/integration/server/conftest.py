@@ -14,6 +14,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+COMMAND = os.environ.get("E2B_COMMAND", "build/tools/e2bird")
 FLOAT = TensorProto.FLOAT
 WIDE = 500_000  # elements of a sample of "slow"
 
@@ -94,13 +95,17 @@ models:
 class Server:
     """`e2bird serve` as a child process."""
 
-    def __init__(self, folder, drain_s=10):
-        command = os.environ.get("E2B_COMMAND", "build/tools/e2bird")
+    def __init__(self, folder, drain_s=10, text=CONFIG, prefix=(), environment=None):
+        """prefix: a command to run it under; environment: variables to change."""
         config = folder / f"drain_{drain_s}.yaml"
-        config.write_text(CONFIG.replace("DRAIN", str(drain_s)))
+        config.write_text(text.replace("DRAIN", str(drain_s)))
         self.lines = []
         self.port = None
-        self.child = subprocess.Popen([command, "serve", str(config)], stderr=subprocess.PIPE)
+        self.child = subprocess.Popen(
+            [*prefix, COMMAND, "serve", str(config)],
+            stderr=subprocess.PIPE,
+            env={**os.environ, **(environment or {})},
+        )
         self.ready = threading.Event()
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
