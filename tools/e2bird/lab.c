@@ -3,6 +3,7 @@
 #include "runtime/base/log.h"
 #include "runtime/base/text.h"
 #include "tools/e2bird/args.h"
+#include "tools/e2bird/lab_measure.h"
 #include "tools/e2bird/session.h"
 #include "tools/lab/matrix.h"
 
@@ -13,7 +14,7 @@
 
 struct lab_args {
     struct arg_list models, policies, arrivals;
-    const char *table, *device, *precision, *target, *folder, *seconds, *loads;
+    const char *table, *device, *precision, *target, *folder, *seconds, *loads, *measure;
     struct arg_ints sizes;
     int repeats, seed, instances, slots, tune_runs, percentile;
     bool peak, again, deadlines, trace;
@@ -131,6 +132,25 @@ static enum e2b_status take_args(const struct lab_args *args, struct e2b_lab_tab
     return take_models(&args->models, setup->rig.table, matrix, err);
 }
 
+static enum e2b_status measure(const struct lab_args *args, const struct e2b_lab_matrix *matrix,
+    struct e2b_lab_table *table, struct e2b_error *err) {
+    const struct e2b_lab_rig_spec *rig = &matrix->setup.rig;
+    char identity[256] = "";
+    if (args->table)
+        return e2b_fail(err, E2B_INVALID, "--measure needs a device, not a table: leave --sim out");
+    for (int i = 0; i < matrix->group_count; i++) {
+        const struct e2b_lab_group *group = &matrix->groups[i];
+        const struct lab_measure_options options = {
+            group->files[0], rig->device, group->name, rig->sizes, rig->size_count, rig->precision};
+        if (group->count > 1)
+            return e2b_fail(
+                err, E2B_INVALID, "--measure takes models one by one, not %s", group->name);
+        if (lab_measure(&options, table, identity, sizeof identity, err) != E2B_OK)
+            return err->status;
+    }
+    return e2b_lab_table_write(args->measure, table, identity, err);
+}
+
 static void run_lab(const struct lab_args *args, int argc, char **argv, struct e2b_error *err) {
     struct e2b_lab_matrix *matrix = calloc(1, sizeof *matrix);
     struct e2b_lab_table *table = calloc(1, sizeof *table);
@@ -144,7 +164,10 @@ static void run_lab(const struct lab_args *args, int argc, char **argv, struct e
         matrix->command = command.data;
         if (args->table) /* devices are made anew for each run: too many lines */
             e2b_log_set_level(E2B_LOG_WARN);
-        e2b_lab_matrix_run(matrix, err);
+        if (args->measure)
+            measure(args, matrix, table, err);
+        else
+            e2b_lab_matrix_run(matrix, err);
     }
     for (int i = 0; matrix && i < matrix->arrivals_count; i++)
         e2b_lab_arrivals_finish(&matrix->arrivals[i]);
@@ -170,6 +193,8 @@ static int lab(int argc, char **argv) {
             ARG_LIST, &given.models, 0, 0},
         {"--sim", "TABLE", "simulate the device that this table was measured on", ARG_TEXT,
             &given.table, 0, 0},
+        {"--measure", "TABLE", "only measure the models and write such a table", ARG_TEXT,
+            &given.measure, 0, 0},
         {"--policy", "NAME[:OPT=N,..]", "a policy with options (default: each as it comes)",
             ARG_LIST, &given.policies, 0, 0},
         {"--arrivals", "PROCESS",
@@ -219,7 +244,8 @@ static int lab(int argc, char **argv) {
         "  e2bird lab --model a.onnx --model a.onnx+b.onnx --arrivals poisson --arrivals gamma:4 "
         "\\\n"
         "      --policy elastic --policy tfserving:batch_timeout_micros=2000 --repeats 5 --again\n"
-        "  e2bird lab --sim configs/tuning/example.csv --target 50ms --tune 100 --peak --out out\n"
+        "  e2bird lab --model a.onnx --model b.onnx --measure device.csv\n"
+        "  e2bird lab --sim device.csv --target 50ms --tune 100 --peak --trace --out out\n"
         "  tools/lab_report.py out\n",
         args};
     int exit_code;

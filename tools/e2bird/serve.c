@@ -4,6 +4,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/thread.h"
 #include "runtime/config/config.h"
+#include "runtime/engine/trace.h"
 #include "runtime/server/listen.h"
 #include "runtime/server/server.h"
 #include "tools/e2bird/args.h"
@@ -15,8 +16,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#define TRACE_EVENTS 1000000
+
 struct serve_args {
-    const char *config, *device;
+    const char *config, *device, *trace;
     int port;
 };
 
@@ -25,6 +28,7 @@ struct serving {
     struct e2b_config *config;
     struct e2b_device *device;
     struct e2b_tuning *tuning;
+    struct e2b_trace *trace; /* NULL: none is wanted */
     struct e2b_engine *engine;
     struct deployed *deployed;
     int (*sizes)[E2B_SCHED_MAX_SIZES];
@@ -32,10 +36,11 @@ struct serving {
     struct e2b_server *server;
 };
 
-static void close_all(struct serving *serving) {
+static void close_all(struct serving *serving, struct e2b_error *err) {
     e2b_server_destroy(serving->server);
     e2b_engine_destroy(serving->engine);
     int count = serving->config ? serving->config->models_count : 0;
+    e2b_trace_close(serving->trace, err);
     for (int i = 0; serving->deployed && i < count; i++)
         deployed_close(&serving->deployed[i]);
     e2b_tuning_destroy(serving->tuning);
@@ -110,8 +115,9 @@ static enum e2b_status load_models(struct serving *serving, struct e2b_error *er
     serving->entries = calloc(count, sizeof *serving->entries);
     if (!serving->deployed || !serving->sizes || !serving->entries)
         return e2b_fail_memory(err, "the models");
-    const struct e2b_engine_options options = {
-        .policy = scheduler->policy, .policy_values = scheduler->options.values};
+    const struct e2b_engine_options options = {.policy = scheduler->policy,
+        .policy_values = scheduler->options.values,
+        .trace = serving->trace};
     if (e2b_engine_create(serving->device, &options, &serving->engine, err) != E2B_OK)
         return err->status;
     for (int i = 0; i < serving->config->models_count; i++)
@@ -187,6 +193,11 @@ static void wait_and_drain(struct serving *serving) {
         complete ? "all requests are answered" : "requests that took too long were cancelled");
 }
 
+static enum e2b_status open_trace(
+    struct serving *serving, const struct serve_args *args, struct e2b_error *err) {
+    return args->trace ? e2b_trace_create(args->trace, TRACE_EVENTS, &serving->trace, err) : E2B_OK;
+}
+
 static int serve(int argc, char **argv) {
     struct serve_args given = {.port = -1};
     const struct arg args[] = {{"CONFIG.yaml", NULL, "the deployment: models, device, server",
@@ -195,6 +206,8 @@ static int serve(int argc, char **argv) {
             0, 65535},
         {"--device", "SELECT", "instead of the configuration's: auto, gpu, cpu, an index, a name",
             ARG_TEXT, &given.device, 0, 0},
+        {"--trace", "FILE", "record slots, copies, batches, queues and decisions for Perfetto",
+            ARG_TEXT, &given.trace, 0, 0},
         {0}};
     const struct arg_table table = {"serve",
         "Loads the models of a configuration and answers the Open Inference Protocol over HTTP.\n"
@@ -213,13 +226,14 @@ static int serve(int argc, char **argv) {
         e2b_log_set_level((enum e2b_log_level)serving.config->server.log_level);
         if (try_port(&serving, &given, &err) == E2B_OK
             && open_device(&serving, &given, &err) == E2B_OK
+            && open_trace(&serving, &given, &err) == E2B_OK
             && load_models(&serving, &err) == E2B_OK) {
             take_signals();
             if (start_server(&serving, &given, &err) == E2B_OK)
                 wait_and_drain(&serving);
         }
     }
-    close_all(&serving);
+    close_all(&serving, &err);
     return err.status == E2B_OK ? 0 : command_failed(&err);
 }
 

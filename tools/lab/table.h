@@ -4,7 +4,7 @@
  *     model,size,solo_ns,demand,upload_ns,download_ns
  *     resnet50,1,2100000,0.35,95000,12000
  *
- * solo_ns: from the first kernel's start to the last one's end, alone on the device. demand: the
+ * solo_ns: from a batch's launch until it is done, alone on the device. demand: the
  * share of the device that the batch takes, as in sched/policy.h. upload_ns, download_ns: one
  * sample's input and output. A batch takes solo_ns times the sum of the demands of all that run
  * when it starts, itself included, or solo_ns if that is less than 1. */
