@@ -193,7 +193,8 @@ def run_tables(runs):
         for (load, label), rows in sorted(grouped(members, "load_percent", "label").items()):
             lines.append([f"{load:g} %", label, with_interval(rows, "p50_ms", 2),
                           with_interval(rows, "p99_ms", 2), with_interval(rows, "goodput_per_s", 1),
-                          with_interval(rows, "violations", 2, 100), f"{median(rows, 'mean_batch'):.1f}"])
+                          with_interval(rows, "violations", 2, 100),
+                          f"{median(rows, 'mean_batch'):.1f}"])
         yield f"### {models}, {arrivals}\n\n" + table(
             ["load", "policy", "p50, ms", "p99, ms", "in time, 1/s", "missed, %", "batch"], lines)
 
@@ -238,8 +239,9 @@ def report(folder, subject):
     points = ("models", "arrivals", "load_percent")
     latency, goodput = noise_of(runs, "p99_ms"), noise_of(runs, "goodput_per_s")
     text = [head(lab, {"the p99 latency": latency, "what is answered in time": goodput})]
-    text += [f"## {subject} against the others\n\np99 latency of what was answered, ratio (below 1: {subject} is "
-             "faster):\n", comparison(runs, subject, points, "p99_ms", True, latency),
+    text += [f"## {subject} against the others\n\np99 latency of what was answered, ratio "
+             f"(below 1: {subject} is faster):\n",
+             comparison(runs, subject, points, "p99_ms", True, latency),
              "Answered right and in time, ratio (above 1: more):\n",
              comparison(runs, subject, points, "goodput_per_s", False, goodput)]
     if peaks:

@@ -13,6 +13,10 @@ const struct e2b_lab_table *bench_table(void) {
     return &table;
 }
 
+void bench_quiet(void) {
+    e2b_log_set_level(E2B_LOG_WARN);
+}
+
 void bench_open(struct e2b_lab_rig *rig, const char *policy, int models, int64_t target_ns) {
     struct e2b_lab_rig_spec spec = {.table = bench_table(),
         .model_count = models,
@@ -22,7 +26,7 @@ void bench_open(struct e2b_lab_rig *rig, const char *policy, int models, int64_t
         .percentile = 0.99};
     struct e2b_lab_contender contender;
     struct e2b_error err = {0};
-    e2b_log_set_level(E2B_LOG_WARN);
+    bench_quiet();
     for (int i = 0; i < models; i++) {
         spec.models[i].file = bench_table()->models[i].name;
         spec.models[i].target_ns = target_ns;

@@ -7,6 +7,8 @@
 /* Two models, "a" and "b": sizes 1, 2, 4, 8; a batch of n takes 1 + 0.25 n ms, or twice that. */
 const struct e2b_lab_table *bench_table(void);
 
+void bench_quiet(void); /* devices are made anew for each run: only warnings are logged */
+
 /* Policy as e2b_lab_contender_parse; target_ns 0: none. `models` of the table's. */
 void bench_open(struct e2b_lab_rig *rig, const char *policy, int models, int64_t target_ns);
 

@@ -1,0 +1,114 @@
+#include "tools/lab/rig.h"
+
+#include "tests/support.h"
+#include "tests/tools/lab/bench.h"
+
+#include <string.h>
+
+struct answer {
+    struct e2b_lab_rig *rig;
+    int question;
+    bool own, other; /* right as its own question's answer, as the next one's */
+    enum e2b_status status;
+    int64_t at_ns;
+    atomic_int come;
+};
+
+static void take(void *context, struct e2b_request *request, const struct e2b_error *err) {
+    struct answer *answer = context;
+    int next = (answer->question + 1) % E2B_LAB_QUESTIONS;
+    answer->status = err->status;
+    answer->own = e2b_lab_rig_is_right(answer->rig, 0, answer->question, request);
+    answer->other = e2b_lab_rig_is_right(answer->rig, 0, next, request);
+    answer->at_ns = e2b_lab_rig_now_ns(answer->rig);
+    e2b_request_close(request);
+    atomic_store(&answer->come, 1);
+}
+
+/* An answer is told from that of every neighbouring question: a mix-up of slots would show. */
+static void answers_are_told_apart(void **state) {
+    (void)state;
+    struct e2b_lab_rig rig;
+    struct e2b_error err = {0};
+    bench_open(&rig, "elastic", 1, 0);
+    for (int question = 0; question < E2B_LAB_QUESTIONS; question++) {
+        struct answer answer = {.rig = &rig, .question = question};
+        struct e2b_request *request = NULL;
+        assert_ok(e2b_lab_rig_ask(&rig, 0, question, &request, &err), err);
+        e2b_request_submit(request, NULL, take, &answer);
+        assert_true(e2b_lab_rig_pass(&rig, INT64_MAX, &answer.come, 1));
+        assert_int_equal(answer.status, E2B_OK);
+        assert_true(answer.own);
+        assert_false(answer.other);
+    }
+    e2b_lab_rig_finish(&rig);
+}
+
+/* Eight at once, one batch at a time: the first alone, then seven padded to eight. */
+static void a_batch_takes_what_the_table_says(void **state) {
+    (void)state;
+    struct e2b_lab_rig rig;
+    struct e2b_error err = {0};
+    struct answer answers[8];
+    bench_open(&rig, "greedy_idle", 2, 0);
+    memset(answers, 0, sizeof answers);
+    int64_t start_ns = e2b_lab_rig_now_ns(&rig);
+    for (int i = 0; i < 8; i++) {
+        struct e2b_request *request = NULL;
+        answers[i].rig = &rig;
+        answers[i].question = i;
+        assert_ok(e2b_lab_rig_ask(&rig, 0, i, &request, &err), err);
+        e2b_request_submit(request, NULL, take, &answers[i]);
+    }
+    assert_true(e2b_lab_rig_pass(&rig, INT64_MAX, &answers[7].come, 1));
+    int64_t took_ns = answers[7].at_ns - start_ns;
+    assert_true(answers[7].own);
+    assert_true(took_ns > 1250000 + 3000000 && took_ns < 1250000 + 3000000 + 200000);
+    e2b_lab_rig_finish(&rig);
+}
+
+static void policies_change_on_one_rig(void **state) {
+    (void)state;
+    struct e2b_lab_rig rig;
+    struct e2b_error err = {0};
+    bench_open(&rig, "elastic", 1, 0);
+    for (const struct e2b_policy_ops *const *ops = e2b_policy_all(); *ops; ops++) {
+        struct e2b_lab_contender contender;
+        struct answer answer = {.rig = &rig, .question = 3};
+        struct e2b_request *request = NULL;
+        assert_ok(e2b_lab_contender_parse((*ops)->name, &contender, &err), err);
+        assert_ok(e2b_lab_rig_use(&rig, &contender, &err), err);
+        assert_ok(e2b_lab_rig_ask(&rig, 0, 3, &request, &err), err);
+        e2b_request_submit(request, NULL, take, &answer);
+        assert_true(e2b_lab_rig_pass(&rig, INT64_MAX, &answer.come, 1));
+        assert_true(answer.own);
+    }
+    e2b_lab_rig_finish(&rig);
+}
+
+static void a_model_that_is_not_there_is_named(void **state) {
+    (void)state;
+    struct e2b_lab_rig rig;
+    struct e2b_lab_contender contender;
+    struct e2b_error err = {0};
+    const struct e2b_lab_rig_spec spec = {.table = bench_table(),
+        .models = {{"nobody", 0}},
+        .model_count = 1,
+        .instances = 1,
+        .slots = 64,
+        .precision = E2B_F32,
+        .percentile = 0.99};
+    assert_ok(e2b_lab_contender_parse("elastic", &contender, &err), err);
+    assert_fails(e2b_lab_rig_init(&rig, &spec, &contender, &err), E2B_NOT_FOUND, "\"nobody\"", err);
+    e2b_lab_rig_finish(&rig);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(answers_are_told_apart),
+        cmocka_unit_test(a_batch_takes_what_the_table_says),
+        cmocka_unit_test(policies_change_on_one_rig),
+        cmocka_unit_test(a_model_that_is_not_there_is_named),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
