@@ -15,6 +15,14 @@ enum e2b_status e2b_pass_drop_views(struct e2b_network *net, struct e2b_error *e
  * on sample points, so the way in which an exporter wrote it does not matter. */
 enum e2b_status e2b_pass_recognise(struct e2b_network *net, struct e2b_error *err);
 
+/* LayerNormalization that was written as means, differences and a root becomes "layer_norm". */
+enum e2b_status e2b_pass_layer_norm(struct e2b_network *net, struct e2b_error *err);
+
+/* The product of queries and keys, times a scale, plus a mask, its softmax and the product with the
+ * values become "attention". Transposes before and after are dropped where it reads and writes
+ * tokens first, as projections have them; else they are views. */
+enum e2b_status e2b_pass_attention(struct e2b_network *net, struct e2b_error *err);
+
 /* A zero Pad of height and width becomes the padding of the convolution that reads it. */
 enum e2b_status e2b_pass_pad(struct e2b_network *net, struct e2b_error *err);
 
