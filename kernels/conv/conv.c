@@ -209,6 +209,7 @@ static const char *const onnx[] = {"Conv", NULL};
 
 static const struct e2b_variant variants[] = {
     {"depthwise_cpu", e2b_conv_depthwise_cpu_accepts, NULL, e2b_conv_depthwise_cpu_emit},
+    {"winograd_cpu", e2b_conv_winograd_accepts, NULL, e2b_conv_winograd_emit},
     {"panel_cpu", e2b_conv_panel_accepts, e2b_conv_panel_candidates, e2b_conv_panel_emit},
     {"depthwise", e2b_conv_depthwise_accepts, NULL, e2b_conv_depthwise_emit},
     {"mma", e2b_conv_mma_accepts, e2b_mma_candidates, e2b_conv_mma_emit},

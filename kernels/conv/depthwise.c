@@ -5,8 +5,9 @@
 
 #define JOBS_PER_UNIT 8
 
-#define MAX_POINTERS 256 /* to the inputs of a register tile: beyond, they take too long to find   \
-                          */
+#define MAX_POINTERS                                                                               \
+    256 /* to the inputs of a register tile: beyond, they take too long to find                    \
+         */
 
 /* The tile's pixels: the fewest that are computed beyond the end of a line, then the most. */
 static int tile_rows(const struct e2b_conv_geometry *g) {

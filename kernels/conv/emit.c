@@ -94,7 +94,7 @@ void e2b_conv_add_geometry(const struct e2b_call *call, struct e2b_launch *launc
     e2b_launch_float(launch, (double)params->epilogue.activation.b);
 }
 
-static float weight_at(const struct e2b_constant *constant, int64_t index) {
+float e2b_conv_weight_at(const struct e2b_constant *constant, int64_t index) {
     double value;
     size_t bytes = e2b_dtype_bytes(constant->dtype);
     if (constant->dtype == E2B_F32)
@@ -110,16 +110,16 @@ static void pack_panels(const struct e2b_packing *packing, void *to) {
     int64_t group_m = n[0] / n[1], columns = n[4];
     float *out = to;
     memset(to, 0, packing->bytes);
-    for (int64_t group = 0; group < n[1]; group++)
-        for (int64_t in_group = 0; in_group < group_m; in_group++) {
-            int64_t panel = group * n[5] + in_group / columns;
-            float *column = out + panel * n[3] * n[2] * columns + in_group % columns;
-            int64_t from = (group * group_m + in_group) * n[2] * n[3];
-            for (int64_t c = 0; c < n[2]; c++)
-                for (int64_t tap = 0; tap < n[3]; tap++)
-                    column[(tap * n[2] + c) * columns] =
-                        weight_at(packing->from[0], from + c * n[3] + tap);
-        }
+    for (int64_t panel = 0; panel < n[1] * n[5]; panel++, out += n[3] * n[2] * columns) {
+        int64_t in_group = panel % n[5] * columns;
+        int64_t count = group_m - in_group < columns ? group_m - in_group : columns;
+        int64_t first = panel / n[5] * group_m + in_group;
+        for (int64_t c = 0; c < n[2]; c++)
+            for (int64_t tap = 0; tap < n[3]; tap++)
+                for (int64_t j = 0; j < count; j++)
+                    out[(tap * n[2] + c) * columns + j] =
+                        e2b_conv_weight_at(packing->from[0], ((first + j) * n[2] + c) * n[3] + tap);
+    }
 }
 
 int e2b_conv_pack_panels(
@@ -143,7 +143,7 @@ static void pack_bias(const struct e2b_packing *packing, void *to) {
     float *out = to;
     memset(to, 0, packing->bytes);
     for (int64_t m = 0; packing->from[0] && m < n[0]; m++)
-        out[m / group_m * n[3] * n[2] + m % group_m] = weight_at(packing->from[0], m);
+        out[m / group_m * n[3] * n[2] + m % group_m] = e2b_conv_weight_at(packing->from[0], m);
 }
 
 int e2b_conv_pack_bias(
@@ -167,7 +167,7 @@ static void pack_depthwise(const struct e2b_packing *packing, void *to) {
     memset(to, 0, packing->bytes);
     for (int64_t m = 0; m < n[0]; m++)
         for (int64_t tap = 0; tap < n[1]; tap++)
-            out[tap * n[2] + m] = weight_at(packing->from[0], m * n[1] + tap);
+            out[tap * n[2] + m] = e2b_conv_weight_at(packing->from[0], m * n[1] + tap);
 }
 
 int e2b_conv_pack_depthwise(const struct e2b_call *call, struct e2b_launch_list *list) {

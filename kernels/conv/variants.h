@@ -14,6 +14,7 @@ void e2b_conv_reference(const struct e2b_call *call, const double *const *in, do
         const struct e2b_call *call, struct e2b_launch_list *out, struct e2b_error *err)
 
 E2B_CONV_VARIANT(depthwise_cpu); /* a channel is its own group; vectors over channels */
+E2B_CONV_VARIANT(winograd);      /* CPU: 3x3 by minimal filtering, 4 times fewer products */
 E2B_CONV_VARIANT(panel);         /* CPU: register tiles of pixels by a panel of channels */
 E2B_CONV_VARIANT(depthwise);     /* GPU: a work-item makes 4 channels of a pixel */
 E2B_CONV_VARIANT(mma);           /* tensor cores: see kernels/common/mma.h */
@@ -41,6 +42,9 @@ void e2b_conv_add_geometry(const struct e2b_call *call, struct e2b_launch *launc
 
 /* Output channels and the pad lanes that must be written. */
 int64_t e2b_conv_channels_end(const struct e2b_call *call);
+
+/* Element `index` of constant weights or bias. */
+float e2b_conv_weight_at(const struct e2b_constant *constant, int64_t index);
 
 /* Constant weights and bias as zero-padded floats in panels of `columns` output channels, `panels`
  * of them a group: [group][panel][tap][group_c][column] and [group][panel][column]. Return the
