@@ -30,6 +30,11 @@ class Result:
             return None
         return measure.ratio(self.turns[peer], self.turns[own])
 
+    def fastest_ratio(self, peer, own):
+        if peer not in self.turns or own not in self.turns:
+            return None
+        return measure.fastest_ratio(self.turns[peer], self.turns[own])
+
 
 def each(function, items, together):
     """function(item) of each item, in turn or all at once: then what it measures is not exact."""

@@ -41,6 +41,9 @@ class Torch:
         if self._device.type == "cuda":
             torch.cuda.synchronize()
 
+    def settle(self):
+        """There is nothing to try."""
+
     def output(self):
         return self._output.float().cpu().numpy().astype(np.float32)
 
