@@ -1,0 +1,118 @@
+"""tools/bench/cpu_compare from end to end, and its checks."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+BENCH = ROOT / "tools" / "bench"
+sys.path.insert(0, str(BENCH))
+
+import measure  # noqa: E402
+import networks  # noqa: E402
+import race  # noqa: E402
+import workers  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def build():
+    folder = pathlib.Path(os.environ["E2B_BUILD"])
+    assert (folder / "tools" / "bench" / "bench_worker").exists()
+    return folder
+
+
+def compare(*arguments):
+    return subprocess.run([sys.executable, BENCH / "cpu_compare", *map(str, arguments)],
+                          capture_output=True, text=True)
+
+
+def test_one_network_on_every_engine(build, tmp_path):
+    file = tmp_path / "result.md"
+    done = compare("mobilenet_v2", "--batch", "1,2", "--threads", 1, "--rounds", 1, "--seconds",
+                   0.01, "--no-cold", "--build", build, "--output", file)
+    assert done.returncode == 0, done.stdout + done.stderr
+    text = file.read_text()
+    assert text == done.stdout
+    for batch in (1, 2):
+        (row,) = [line for line in text.splitlines()
+                  if line.startswith(f"| mobilenet_v2, batch {batch} ") and ".." in line]
+        assert " - " not in row
+    assert "geometric mean of 1" in text and "Not compared" not in text
+
+
+@pytest.mark.parametrize("arguments, text", [
+    (["resnet51"], "unknown network 'resnet51'"), (["--peers", "tensorrt"], "unknown peer"),
+    (["--threads", "0"], "--threads 0: 1.."), (["--build", "/nonexistent"], "cmake --build")])
+def test_refuses(build, arguments, text):
+    done = compare("--build", build, *arguments) if "--build" not in arguments else compare(
+        *arguments)
+    assert done.returncode == 2
+    assert text in done.stderr
+
+
+class Answering:
+    """An engine that says that it is fast."""
+
+    def __init__(self, name, output):
+        self.name, self._output = name, output
+
+    def ask(self, verb, *rest):
+        if verb == "output":
+            np.save(rest[0], self._output)
+            return []
+        return [1, 1] if verb == "prepare" else [1000] * rest[0]
+
+
+def test_wrong_numbers_get_no_ratio(tmp_path):
+    right = np.ones((1, 10), np.float32)
+    engines = [Answering("good", right), Answering("bad", 1.01 * right)]
+    result = race.run("x", engines, right, tmp_path, 1e-4, lambda _: (slice(None), right), 2, 1e-6)
+    assert result.errors["bad"] == pytest.approx(0.01, rel=1e-3)
+    assert result.ratio("bad", "good") is None
+    assert result.ratio("good", "good") == measure.Spread(1, 1, 1)
+    assert race.explain(result, 1e-4) == [
+        "- x: bad is wrong, relative error 1.0e-02 (allowed 1e-04): not timed"]
+
+
+def test_not_a_number_is_wrong(tmp_path):
+    right = np.ones((1, 10), np.float32)
+    result = race.run("x", [Answering("bad", right * np.nan)], right, tmp_path, 1e-4,
+                      lambda _: (slice(None), right), 1, 1e-6)
+    assert not result.turns
+    assert len(race.explain(result, 1e-4)) == 1
+
+
+@pytest.mark.parametrize("peer", ["onnxruntime", "openvino"])
+def test_peers_agree_with_the_worker(build, tmp_path, peer):
+    path = networks.path("light_squeezenet")
+    array = networks.sample(networks.input_shape(path, 2))
+    np.save(tmp_path / "in.npy", array)
+    outputs = []
+    for begin in (lambda: workers.e2bird("e2bird", build / "tools/bench/bench_worker", path, "fp32",
+                                         "cpu"),
+                  lambda: workers.peer(peer, path, "fp32", 1)):
+        worker = begin()
+        worker.ask("prepare", 2, tmp_path / "in.npy")
+        assert len(worker.ask("run", 2)) == 2
+        worker.ask("output", tmp_path / "out.npy")
+        outputs.append(np.load(tmp_path / "out.npy"))
+        with pytest.raises(workers.Failed, match="there are prepare, run and output"):
+            worker.ask("fly")
+        worker.close()
+    np.testing.assert_allclose(*outputs, rtol=1e-3, atol=1e-6)
+
+
+def test_a_wrong_shape_is_refused_and_the_worker_goes_on(build, tmp_path):
+    np.save(tmp_path / "in.npy", np.zeros((1, 3, 8, 8), np.float32))
+    path = networks.path("light_squeezenet")
+    worker = workers.e2bird("e2bird", build / "tools/bench/bench_worker", path, "fp32", "cpu")
+    for request, text in ((("run", 1), "nothing is prepared"), (("prepare", 0, "x"), "BATCH 1"),
+                          (("prepare", 1, tmp_path / "in.npy"), "the input is"),
+                          (("run", 0), "expected: run COUNT")):
+        with pytest.raises(workers.Failed, match=text):
+            worker.ask(*request)
+    worker.close()
