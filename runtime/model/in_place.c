@@ -110,12 +110,13 @@ static bool find_parts(
     return true;
 }
 
-static bool can_read_part(
-    const struct e2b_placer *placer, const struct e2b_tensor *in, int value, int64_t lane) {
+/* Kernels read vectors: a part begins where a whole one could. */
+static bool can_read_part(const struct e2b_placer *placer, const struct e2b_tensor *in, int value,
+    int64_t offset, int64_t lane) {
     const struct e2b_value *part = value_at(placer, value);
     return part->storage < 0 && part->tensor.dtype == in->dtype && part->tensor.layout == in->layout
         && (in->layout != E2B_CHANNELS_LAST || lane % placer->options->channel_align == 0)
-        && !has_view_reader(placer, value);
+        && offset % placer->options->channel_align == 0 && !has_view_reader(placer, value);
 }
 
 enum e2b_status e2b_part_in_place(struct e2b_placer *placer, int index, struct e2b_error *err) {
@@ -126,7 +127,7 @@ enum e2b_status e2b_part_in_place(struct e2b_placer *placer, int index, struct e
         return E2B_OK;
     const struct e2b_value *in = value_at(placer, node->inputs[0]);
     for (int k = 0; k < node->output_count; k++)
-        if (!can_read_part(placer, &in->tensor, node->outputs[k], lane[k]))
+        if (!can_read_part(placer, &in->tensor, node->outputs[k], offset[k], lane[k]))
             return E2B_OK;
     if (e2b_make_view(placer->net, node, err) != E2B_OK)
         return err->status;
