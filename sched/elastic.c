@@ -1,49 +1,95 @@
 #include "sched/elastic.h"
 
-#include "sched/instances.h"
-#include "sched/waiting.h"
+#include "sched/backlog.h"
+#include "sched/forecast.h"
+#include "sched/slots.h"
 #include <stdlib.h>
 
-enum option { MAX_IN_FLIGHT, PATIENCE_US };
+#define URGENT_BATCHES 4      /* a model is urgent when its head is due within so many batches */
+#define RATE_WINDOWS 4        /* arrivals are averaged over so many windows, */
+#define MAX_RATE_NS 1e9       /* and over no more than this */
+#define MAX_PASSES 8          /* batches that may pass a head */
+#define OVERLOADED 0.98       /* share of the device that is asked for */
+#define ALLOWANCE_STEP 0.0005 /* after a broken promise */
+#define FIRST_ALLOWANCE 0.4   /* before any promise was kept */
+#define MAX_ALLOWANCE 0.5
+#define MAX_FUTURE 4096.0 /* requests to come that are thought of */
+
+enum option { MAX_IN_FLIGHT, PATIENCE_US, ADMISSION, HOLD };
 
 static const struct e2b_policy_option options[] = {
     [MAX_IN_FLIGHT] = {"max_in_flight", "batches on the device at once, 0: one an instance", 0, 0,
         1 << 20},
     [PATIENCE_US] = {"patience_us", "wait after which a request without deadline or target is due",
         100000, 1, INT64_C(3600000000)},
+    [ADMISSION] = {"admission", "1: refuse what cannot keep its target, 0: targets only order", 1,
+        0, 1},
+    [HOLD] = {"hold", "1: hold a batch for the next request if that pays, 0: never", 1, 0, 1},
     {0},
 };
 
+/* What was promised to a request when it was admitted. */
+struct promise {
+    int64_t must_end_ns;
+    bool is_tight; /* more than half of its time was foreseen to pass */
+};
+
 struct model {
-    struct e2b_sched_waiting waiting;
-    struct e2b_sched_instances instances;
-    int64_t window_ns; /* from arrival to due */
+    struct e2b_sched_slots slots;
+    struct e2b_sched_backlog backlog; /* of what was admitted and has to be met */
+    struct e2b_bitset newcomers;      /* waiting slots that are not yet admitted */
+    int64_t window_ns;                /* from arrival to due */
+    int64_t target_ns, reply_ns;
+    double weight, received_ns; /* device time over weight */
+    double arrivals;            /* a count that decays, */
+    int64_t counted_ns;         /* and when it was taken */
+    struct promise *promises;   /* by slot */
+    double allowance;           /* share of a request's time kept free for what is not foreseen */
+    int passes;                 /* batches that ran while this head waited */
+    int64_t held_ns;            /* since when a batch is held, INT64_MAX: none is */
+    bool passed_over, waits_for_room; /* in this decision */
 };
 
 struct e2b_policy {
+    struct e2b_forecast forecast;
+    bool admission, hold;
     int model_count, in_flight, max_in_flight;
     int64_t timer_ns; /* asked for, INT64_MAX if none */
     struct model models[];
 };
 
-struct batch {
-    int model, first, size_index;
+/* What may be done for a model now. */
+struct choice {
+    struct e2b_sched_batch batch;
+    struct e2b_forecast_outcome outcome;
+    double cost;
+    bool start; /* false: wait for room */
 };
 
 static void destroy(struct e2b_policy *policy) {
     if (!policy)
         return;
-    for (int i = 0; i < policy->model_count; i++)
-        e2b_sched_waiting_finish(&policy->models[i].waiting);
+    for (int i = 0; i < policy->model_count; i++) {
+        e2b_sched_slots_finish(&policy->models[i].slots);
+        e2b_bitset_finish(&policy->models[i].newcomers);
+        free(policy->models[i].promises);
+    }
+    e2b_forecast_finish(&policy->forecast);
     free(policy);
 }
 
 static bool model_init(
     struct model *model, const struct e2b_sched_model *from, int64_t patience_ns) {
-    double window_ns = (double)(from->target_ns > 0 ? from->target_ns : patience_ns) / from->weight;
-    model->window_ns = window_ns < 1e15 ? (int64_t)window_ns : (int64_t)1e15;
-    e2b_sched_instances_init(&model->instances, from);
-    return e2b_sched_waiting_init(&model->waiting, from->slot_count);
+    model->window_ns = from->target_ns > 0 ? from->target_ns : patience_ns;
+    model->target_ns = from->target_ns;
+    model->reply_ns = from->reply_ns;
+    model->weight = from->weight;
+    model->allowance = FIRST_ALLOWANCE;
+    model->held_ns = INT64_MAX;
+    e2b_sched_backlog_init(&model->backlog, model->window_ns);
+    model->promises = calloc((size_t)from->slot_count, sizeof *model->promises);
+    return model->promises && e2b_sched_slots_init(&model->slots, from)
+        && e2b_bitset_init(&model->newcomers, from->slot_count);
 }
 
 static enum e2b_status create(const struct e2b_sched_model *models, int model_count,
@@ -55,36 +101,110 @@ static enum e2b_status create(const struct e2b_sched_model *models, int model_co
     if (!policy)
         return e2b_fail_memory(err, "a policy");
     policy->timer_ns = INT64_MAX;
+    policy->admission = values[ADMISSION];
+    policy->hold = values[HOLD];
     policy->max_in_flight = values[MAX_IN_FLIGHT] ? (int)values[MAX_IN_FLIGHT]
                                                   : e2b_sched_models_instances(models, model_count);
-    for (int i = 0; i < model_count; i++) {
-        policy->model_count++;
-        if (!model_init(&policy->models[i], &models[i], 1000 * values[PATIENCE_US])) {
-            destroy(policy);
-            return e2b_fail_memory(err, "a policy");
-        }
+    bool made = e2b_forecast_init(&policy->forecast, models, model_count);
+    for (int i = 0; made && i < model_count; i++)
+        made = model_init(
+            &policy->models[policy->model_count++], &models[i], 1000 * values[PATIENCE_US]);
+    if (!made) {
+        destroy(policy);
+        return e2b_fail_memory(err, "a policy");
     }
     *out = policy;
     return E2B_OK;
 }
 
+/* Arrivals a nanosecond. The decay is the exponential's series, cut off. */
+
+static double rate_window_ns(const struct model *model) {
+    double window_ns = RATE_WINDOWS * (double)model->window_ns;
+    return window_ns < MAX_RATE_NS ? window_ns : MAX_RATE_NS;
+}
+
+static double decayed(const struct model *model, int64_t now_ns) {
+    double x = (double)(now_ns - model->counted_ns) / rate_window_ns(model);
+    return model->arrivals / (1 + x + x * x / 2 + x * x * x / 6);
+}
+
+static double rate_of(const struct model *model, int64_t now_ns) {
+    return decayed(model, now_ns) / rate_window_ns(model);
+}
+
+/* Events. */
+
+static bool waits_in_heap(const struct model *model, int slot) {
+    return e2b_bitset_has(&model->slots.waiting.slots, slot);
+}
+
+static int64_t due_of(const struct model *model, int slot) {
+    return waits_in_heap(model, slot) ? e2b_sched_waiting_key(&model->slots.waiting, slot)->second
+                                      : model->slots.held_keys[slot].due_ns;
+}
+
+/* By when it has to end, INT64_MAX if it need not. */
+static int64_t must_end_of(const struct model *model, int slot) {
+    const struct e2b_sched_heap *heap = &model->slots.waiting.by_deadline;
+    if (!waits_in_heap(model, slot))
+        return model->slots.held_keys[slot].deadline_ns;
+    return heap->place[slot] >= 0 ? heap->keys[slot].first : INT64_MAX;
+}
+
 static void ready(struct model *model, const struct e2b_sched_event *event) {
-    int64_t due_ns = event->arrival_ns + model->window_ns;
-    if (due_ns > event->deadline_ns)
-        due_ns = event->deadline_ns;
-    e2b_sched_waiting_add(
-        &model->waiting, event->slot, event->priority, due_ns, event->deadline_ns);
+    int64_t due_ns = event->arrival_ns + model->window_ns, must_end_ns = event->deadline_ns;
+    if (model->target_ns > 0 && due_ns < must_end_ns)
+        must_end_ns = due_ns;
+    if (must_end_ns < due_ns)
+        due_ns = must_end_ns;
+    e2b_sched_slots_ready(&model->slots, event->slot, event->priority, due_ns, must_end_ns);
+    e2b_bitset_add(&model->newcomers, event->slot);
+    model->arrivals = decayed(model, event->now_ns) + 1;
+    model->counted_ns = event->now_ns;
+}
+
+/* A waiting slot is about to leave. */
+static void forget(struct model *model, int slot) {
+    if (e2b_bitset_has(&model->newcomers, slot))
+        e2b_bitset_remove(&model->newcomers, slot);
+    else if (must_end_of(model, slot) != INT64_MAX)
+        e2b_sched_backlog_add(&model->backlog, due_of(model, slot), -1);
+}
+
+/* The allowance grows with each broken promise and shrinks with each kept one, so that the model's
+ * percentile is kept. Promises that left much time to spare tell nothing. */
+static void judge(struct e2b_policy *policy, struct model *model, int slot, bool is_dropped) {
+    const struct promise *promise = &model->promises[slot];
+    double percentile = policy->forecast.models[model - policy->models].percentile;
+    bool broken = is_dropped || policy->forecast.now_ns + model->reply_ns > promise->must_end_ns;
+    if (!promise->is_tight)
+        return;
+    /* It swings about its mean, as promises are judged late: aim at half of the misses allowed. */
+    model->allowance += ALLOWANCE_STEP * (broken ? percentile : (percentile - 1) / 2);
+    if (model->allowance < 0)
+        model->allowance = 0;
+    if (model->allowance > MAX_ALLOWANCE)
+        model->allowance = MAX_ALLOWANCE;
 }
 
 static void completed(struct e2b_policy *policy, const struct e2b_sched_event *event) {
-    struct e2b_sched_instances *instances = &policy->models[event->model].instances;
-    e2b_sched_instances_give(instances, event->size_index, event->instance);
-    e2b_sched_instances_learn(instances, event->size_index, event->duration_ns);
+    const struct e2b_forecast_batch *batch =
+        e2b_forecast_find(&policy->forecast, event->model, event->size_index, event->instance);
+    struct model *model = &policy->models[event->model];
+    int first = model->slots.firsts[event->size_index][event->instance];
+    for (int slot = first; slot < first + batch->count; slot++)
+        judge(policy, model, slot, false);
+    e2b_sched_slots_completed(
+        &policy->models[event->model].slots, event->size_index, event->instance);
+    e2b_forecast_completed(
+        &policy->forecast, event->model, event->size_index, event->instance, event->duration_ns);
     policy->in_flight--;
 }
 
 static void take_note(struct e2b_policy *policy, const struct e2b_sched_event *event) {
     struct model *model = &policy->models[event->model];
+    e2b_forecast_pass(&policy->forecast, event->now_ns);
     switch (event->kind) {
     case E2B_SCHED_READY:
         ready(model, event);
@@ -93,7 +213,8 @@ static void take_note(struct e2b_policy *policy, const struct e2b_sched_event *e
         completed(policy, event);
         break;
     case E2B_SCHED_CANCELLED:
-        e2b_sched_waiting_remove(&model->waiting, event->slot);
+        forget(model, event->slot);
+        e2b_sched_slots_withdraw(&model->slots, event->slot);
         break;
     case E2B_SCHED_TIMER:
         if (event->now_ns >= policy->timer_ns)
@@ -102,114 +223,559 @@ static void take_note(struct e2b_policy *policy, const struct e2b_sched_event *e
     }
 }
 
-/* The last moment at which a batch of the model could meet the deadline. */
-static int64_t last_chance(const struct model *model, int64_t deadline_ns) {
-    int64_t best_ns = e2b_sched_instances_best_ns(&model->instances);
-    return deadline_ns == INT64_MAX ? INT64_MAX : deadline_ns - best_ns;
+/* Admission. */
+
+static const struct e2b_forecast_model *table_of(
+    const struct e2b_policy *policy, const struct model *model) {
+    return &policy->forecast.models[model - policy->models];
 }
 
-static void drop_hopeless(
-    struct e2b_policy *policy, int index, int64_t now_ns, struct e2b_sched_actions *actions) {
+/* Device time of what was admitted and is due until due_ns. */
+static double work_until(const struct e2b_policy *policy, int64_t due_ns) {
+    double work_ns = 0;
+    for (int i = 0; i < policy->model_count; i++)
+        work_ns += policy->forecast.models[i].sample_ns
+            * e2b_sched_backlog_until(&policy->models[i].backlog, policy->forecast.now_ns, due_ns);
+    return work_ns;
+}
+
+/* If the device served this model alone but for `ahead_ns` of other work: how long until a request
+ * ends that has `before` of its own model before it. */
+static double end_behind(const struct e2b_forecast_model *table, double ahead_ns, int before) {
+    double latency_ns = table->solo_ns[e2b_forecast_size(table, before + 1)];
+    int rounds = before / table->full_count;
+    if (before + 1 > table->full_count || latency_ns > table->full_ns)
+        latency_ns = table->full_ns;
+    return ahead_ns + rounds * table->full_count * table->sample_ns + latency_ns;
+}
+
+/* If a request ran alone and at once: how long until it ends. */
+static double end_at_once(const struct e2b_policy *policy, const struct model *model) {
+    const struct e2b_forecast_start start = {(int)(model - policy->models), 0, 1, INT64_MAX};
+    if (policy->in_flight >= policy->max_in_flight
+        || !e2b_sched_instances_free(&model->slots.instances, 0))
+        return 1e18;
+    return e2b_forecast_walk(&policy->forecast, &start, 1).last_ns;
+}
+
+/* Would one more request that is due at due_ns make any later one late? */
+static bool makes_late(
+    const struct e2b_policy *policy, const struct model *model, int64_t due_ns, double running_ns) {
+    const struct e2b_forecast_model *table = table_of(policy, model);
+    int64_t now_ns = policy->forecast.now_ns, width_ns = model->backlog.width_ns;
+    double work_ns = work_until(policy, due_ns), all_ns = work_until(policy, INT64_MAX / 2);
+    for (int64_t at_ns = due_ns + width_ns; work_ns < all_ns; at_ns += width_ns) {
+        double until_ns = work_until(policy, at_ns);
+        if (until_ns > work_ns
+            && table->margin * (running_ns + until_ns + table->sample_ns + table->full_ns)
+                > (double)(at_ns - now_ns))
+            return true;
+        work_ns = until_ns;
+        if (at_ns - due_ns > E2B_BACKLOG_BUCKETS * width_ns)
+            return false;
+    }
+    return false;
+}
+
+static double asked_share(const struct e2b_policy *policy, int index) {
+    return rate_of(&policy->models[index], policy->forecast.now_ns)
+        * policy->forecast.models[index].sample_ns;
+}
+
+/* The share of the device that the model may use: all it asks for, if the device can give all that
+ * is asked; else by weight, where those who ask for less leave the rest to the others. */
+static double fair_share(const struct e2b_policy *policy, int index) {
+    double asked = asked_share(policy, index), level = 0, left = OVERLOADED, weights = 0;
+    for (int i = 0; i < policy->model_count; i++)
+        weights += policy->models[i].weight;
+    for (int round = 0; round < policy->model_count && weights > 0; round++) {
+        double next = left / weights, satisfied = 0, gone = 0;
+        for (int i = 0; i < policy->model_count; i++) {
+            double wants = asked_share(policy, i) / policy->models[i].weight;
+            if (wants > level && wants <= level + next)
+                gone += policy->models[i].weight;
+            if (wants > level)
+                satisfied +=
+                    (wants < level + next ? wants - level : next) * policy->models[i].weight;
+            else if (round == 0)
+                gone += policy->models[i].weight;
+        }
+        left -= satisfied;
+        level += next;
+        weights -= gone;
+        if (gone <= 0)
+            break;
+    }
+    double fair = level * policy->models[index].weight;
+    return asked < fair ? 1 : fair < 1 ? fair : 1;
+}
+
+/* COUNT: admitted, and promised. */
+static enum e2b_sched_reason refusal(
+    struct e2b_policy *policy, int index, int slot, double running_ns) {
     struct model *model = &policy->models[index];
+    const struct e2b_forecast_model *table = table_of(policy, model);
+    int64_t must_end_ns = must_end_of(model, slot), now_ns = policy->forecast.now_ns;
+    model->promises[slot] = (struct promise){must_end_ns, false};
+    if (!policy->admission || must_end_ns == INT64_MAX || table->sample_ns <= 0)
+        return E2B_SCHED_REASON_COUNT;
+    int64_t due_ns = due_of(model, slot);
+    double slack_ns = (double)(must_end_ns - now_ns - model->reply_ns);
+    int before = e2b_sched_backlog_until(&model->backlog, now_ns, due_ns);
+    double others_ns = work_until(policy, due_ns) - before * table->sample_ns;
+    double end_ns = end_behind(table, running_ns + others_ns, before);
+    bool is_first = before == 0 && others_ns <= 0;
+    if (is_first && table->margin * end_at_once(policy, model) <= slack_ns)
+        return E2B_SCHED_REASON_COUNT;
+    slack_ns *= 1 - model->allowance;
+    if (table->margin * end_ns > slack_ns || makes_late(policy, model, due_ns, running_ns))
+        return E2B_SCHED_OVERLOAD_REASON;
+    double share = policy->model_count > 1 ? fair_share(policy, index) : 1;
+    if (share < 1
+        && table->margin * (before * table->sample_ns / share + table->full_ns) > slack_ns)
+        return E2B_SCHED_SHARE_REASON;
+    model->promises[slot].is_tight = 2 * table->margin * end_ns > slack_ns;
+    return E2B_SCHED_REASON_COUNT;
+}
+
+static void admit_newcomers(
+    struct e2b_policy *policy, int index, struct e2b_sched_actions *actions) {
+    struct model *model = &policy->models[index];
+    if (model->newcomers.count == 0)
+        return;
+    double running_ns = e2b_forecast_walk(&policy->forecast, NULL, 0).area_ns;
+    for (int slot = 0; model->newcomers.count > 0; slot++) {
+        slot = e2b_bitset_next(&model->newcomers, slot);
+        enum e2b_sched_reason reason = refusal(policy, index, slot, running_ns);
+        if (reason != E2B_SCHED_REASON_COUNT) {
+            if (!e2b_sched_slots_reject(&model->slots, index, reason, slot, actions))
+                return;
+        } else if (must_end_of(model, slot) != INT64_MAX) {
+            e2b_sched_backlog_add(&model->backlog, due_of(model, slot), 1);
+        }
+        e2b_bitset_remove(&model->newcomers, slot);
+    }
+}
+
+/* The last moment at which a batch could start that meets must_end_ns. */
+static int64_t last_chance(
+    const struct e2b_policy *policy, const struct model *model, int64_t must_end_ns) {
+    int64_t needs_ns = (int64_t)table_of(policy, model)->quickest_ns + model->reply_ns;
+    return must_end_ns == INT64_MAX ? INT64_MAX : must_end_ns - needs_ns;
+}
+
+static void drop_hopeless(struct e2b_policy *policy, int index, struct e2b_sched_actions *actions) {
+    struct model *model = &policy->models[index];
+    int64_t now_ns = policy->forecast.now_ns;
     int slot;
-    while (last_chance(model, e2b_sched_waiting_deadline(&model->waiting, &slot)) < now_ns) {
+    while (last_chance(policy, model, e2b_sched_waiting_deadline(&model->slots.waiting, &slot))
+        < now_ns) {
         struct e2b_sched_action *action = e2b_sched_actions_add(actions);
         if (!action)
             return;
+        judge(policy, model, slot, true);
+        forget(model, slot);
+        e2b_sched_slots_withdraw(&model->slots, slot);
         *action = (struct e2b_sched_action){.kind = E2B_SCHED_REJECT,
             .reason = E2B_SCHED_HOPELESS_REASON,
             .model = index,
             .first = slot,
             .count = 1};
-        e2b_sched_waiting_remove(&model->waiting, slot);
     }
 }
 
-/* The largest free size that the neighbours of slot fill. */
-static bool fit(const struct model *model, int slot, struct batch *out) {
-    const struct e2b_sched_instances *instances = &model->instances;
-    for (int i = instances->size_count - 1; i >= 0; i--) {
-        int count;
-        if (!e2b_sched_instances_free(instances, i))
-            continue;
-        out->first = e2b_sched_waiting_run(&model->waiting, slot, instances->sizes[i], &count);
-        out->size_index = i;
-        if (count == instances->sizes[i])
-            return true;
-    }
-    return false;
+/* Choice of a batch. */
+
+/* Sum of the ends of `count` requests that are left behind `ahead_ns` of device time, and of what
+ * the future waits for them: if they come in batches of `size` that take latency_ns, one sample
+ * every sample_ns. */
+static double cost_of_chain(double count, double ahead_ns, double followers, double size,
+    double latency_ns, double sample_ns) {
+    double later = count > size ? (count - size) / 2 : 0;
+    return count * (ahead_ns + later * sample_ns + latency_ns)
+        + followers * (ahead_ns + count * sample_ns);
 }
 
-static bool find_batch(const struct model *model, struct batch *out) {
-    const struct e2b_sched_instances *instances = &model->instances;
-    int head = e2b_sched_waiting_head(&model->waiting), least = 0;
-    if (head < 0)
+/* The same, served in batches of the size that suits best or in the composition of the best
+ * throughput. */
+static double cost_of_rest(
+    const struct e2b_forecast_model *table, double count, double ahead_ns, double followers) {
+    if (count <= 0)
+        return followers * ahead_ns;
+    double best = cost_of_chain(
+        count, ahead_ns, followers, table->full_count, table->full_ns, table->sample_ns);
+    for (int i = 0; i < table->size_count; i++) {
+        double together = table->sizes[i] < count ? table->sizes[i] : count;
+        double demand = table->demand[i] < 1 ? table->demand[i] : 1;
+        double area_ns = table->solo_ns[i] * demand / together;
+        double chain_ns = table->solo_ns[i] / (table->sizes[i] * table->instances[i]);
+        double cost = cost_of_chain(count, ahead_ns, followers, together, table->solo_ns[i],
+            area_ns > chain_ns ? area_ns : chain_ns);
+        if (cost < best)
+            best = cost;
+    }
+    return best;
+}
+
+/* Requests that come while a batch runs may get slots that it is padded over, and then wait for its
+ * end though the device may get room. */
+static double cost_of_padding(
+    const struct e2b_policy *policy, int index, const struct e2b_forecast_start *start) {
+    const struct e2b_forecast_model *table = &policy->forecast.models[index];
+    double solo_ns = table->solo_ns[start->size_index];
+    double come = solo_ns * rate_of(&policy->models[index], policy->forecast.now_ns);
+    int padding = table->sizes[start->size_index] - start->count;
+    bool shares = table->demand[start->size_index] < 1;
+    return shares ? 3 * solo_ns * (come < padding ? come : padding) : 0;
+}
+
+static void weigh(const struct e2b_policy *policy, int index, double followers,
+    const struct e2b_forecast_start *starts, int start_count, struct choice *choice) {
+    const struct e2b_forecast_model *table = &policy->forecast.models[index];
+    int rest = policy->models[index].slots.waiting.slots.count;
+    for (int i = 0; i < start_count; i++)
+        rest -= starts[i].count;
+    choice->outcome = e2b_forecast_walk(&policy->forecast, starts, start_count);
+    choice->start = start_count > 0;
+    choice->cost = choice->outcome.sum_ns
+        + (double)policy->models[index].window_ns * choice->outcome.late
+        + cost_of_rest(table, rest, choice->outcome.area_ns, followers);
+    if (start_count > 0)
+        choice->cost += cost_of_padding(policy, index, &starts[0]);
+}
+
+/* Behind starts[0], the rest of what waits as largest-first batches of no larger sizes. */
+static int add_smaller(
+    const struct e2b_policy *policy, int index, struct e2b_forecast_start *starts) {
+    const struct e2b_sched_slots *slots = &policy->models[index].slots;
+    const struct e2b_sched_instances *instances = &slots->instances;
+    int rest = slots->waiting.slots.count - starts[0].count, count = 1;
+    int most = policy->max_in_flight - policy->in_flight;
+    if (most > E2B_FORECAST_MAX_STARTS)
+        most = E2B_FORECAST_MAX_STARTS;
+    for (int i = starts[0].size_index; i >= 0; i--) {
+        int size = instances->sizes[i];
+        int unused = __builtin_popcountll(instances->unused[i]) - (i == starts[0].size_index);
+        for (; unused > 0 && rest >= size && count < most; unused--, rest -= size)
+            starts[count++] = (struct e2b_forecast_start){index, i, size, INT64_MAX};
+    }
+    return count;
+}
+
+/* The neighbours of slot as a batch of one size; false where it is neither filled nor the smallest
+ * to be padded. */
+static bool form(const struct e2b_policy *policy, int index, int slot, int size_index,
+    struct e2b_sched_batch *out) {
+    const struct e2b_sched_slots *slots = &policy->models[index].slots;
+    const struct e2b_sched_instances *instances = &slots->instances;
+    int size = instances->sizes[size_index], count;
+    if (!e2b_sched_instances_free(instances, size_index))
         return false;
-    if (fit(model, head, out))
+    int first = e2b_sched_waiting_run(&slots->waiting, slot, size, &count);
+    *out = (struct e2b_sched_batch){first, count, size_index, -1};
+    if (count == size)
         return true;
-    while (least < instances->size_count && !e2b_sched_instances_free(instances, least))
-        least++;
-    if (least == instances->size_count)
-        return false;
-    int slot = e2b_sched_waiting_find(&model->waiting, head, instances->sizes[least]);
-    return slot >= 0 && fit(model, slot, out);
+    bool smaller_holds = size_index > 0 && instances->sizes[size_index - 1] >= count
+        && e2b_sched_instances_free(instances, size_index - 1);
+    return !smaller_holds && policy->forecast.models[index].sample_ns > 0
+        && e2b_sched_slots_can_pad(slots, first + count, first + size);
 }
 
-static bool precedes(const struct e2b_policy *policy, int a, int b) {
-    const struct e2b_sched_waiting *x = &policy->models[a].waiting, *y = &policy->models[b].waiting;
-    return e2b_sched_key_less(e2b_sched_waiting_key(x, e2b_sched_waiting_head(x)),
-        e2b_sched_waiting_key(y, e2b_sched_waiting_head(y)));
-}
-
-/* Of the models that can run something, that whose head is due first. */
-static bool choose(const struct e2b_policy *policy, struct batch *out) {
+/* The best batch around slot; false if none can be formed. */
+static bool choose_around(
+    const struct e2b_policy *policy, int index, int slot, double followers, struct choice *best) {
+    const struct model *model = &policy->models[index];
+    struct e2b_forecast_start starts[E2B_FORECAST_MAX_STARTS];
     bool found = false;
-    for (int i = 0; i < policy->model_count; i++) {
-        struct batch batch = {.model = i};
-        if (find_batch(&policy->models[i], &batch) && (!found || precedes(policy, i, out->model))) {
-            *out = batch;
+    for (int i = model->slots.instances.size_count - 1; i >= 0; i--) {
+        struct choice choice = {0};
+        if (!form(policy, index, slot, i, &choice.batch))
+            continue;
+        starts[0] = (struct e2b_forecast_start){index, i, choice.batch.count,
+            must_end_of(model, slot) == INT64_MAX ? INT64_MAX
+                                                  : must_end_of(model, slot) - model->reply_ns};
+        int together = add_smaller(policy, index, starts);
+        for (int count = together; count >= 1; count -= together > 1 ? together - 1 : 1) {
+            weigh(policy, index, followers, starts, count, &choice);
+            if (!found || choice.cost < best->cost)
+                *best = choice;
             found = true;
         }
     }
     return found;
 }
 
-static void dispatch(struct e2b_policy *policy, struct e2b_sched_actions *actions) {
-    struct batch batch = {0};
-    while (policy->in_flight < policy->max_in_flight && choose(policy, &batch)) {
-        struct model *model = &policy->models[batch.model];
-        struct e2b_sched_action *action = e2b_sched_actions_add(actions);
-        if (!action)
-            return;
-        int size = model->instances.sizes[batch.size_index];
-        *action = (struct e2b_sched_action){.kind = E2B_SCHED_RUN,
-            .reason = E2B_SCHED_GREEDY_REASON,
-            .model = batch.model,
-            .first = batch.first,
-            .count = size,
-            .size_index = batch.size_index,
-            .instance = e2b_sched_instances_take(&model->instances, batch.size_index)};
-        e2b_sched_waiting_remove_run(&model->waiting, batch.first, size);
-        policy->in_flight++;
-    }
+/* To wait for room: only while something runs. */
+static void consider_waiting(
+    const struct e2b_policy *policy, int index, double followers, struct choice *best) {
+    const struct model *model = &policy->models[index];
+    const struct e2b_forecast_model *table = &policy->forecast.models[index];
+    int waiting = model->slots.waiting.slots.count;
+    int head = e2b_sched_waiting_head(&model->slots.waiting);
+    int64_t must_end_ns = must_end_of(model, head);
+    struct choice wait = {0};
+    if (policy->in_flight == 0 || table->sample_ns <= 0)
+        return;
+    weigh(policy, index, followers, NULL, 0, &wait);
+    int size_index = e2b_forecast_size(table, waiting);
+    double end_ns = wait.outcome.area_ns + table->solo_ns[size_index];
+    if (must_end_ns != INT64_MAX
+        && table->margin * end_ns
+            > (double)(must_end_ns - model->reply_ns - policy->forecast.now_ns))
+        wait.cost += (double)model->window_ns
+            * (waiting < table->sizes[size_index] ? waiting : table->sizes[size_index]);
+    if (wait.cost < best->cost)
+        *best = wait;
 }
 
-/* Wake up when the next slot becomes hopeless. An earlier timer still stands. */
-static void set_timer(struct e2b_policy *policy, struct e2b_sched_actions *actions) {
-    int64_t next_ns = INT64_MAX;
+/* The largest free size that neighbours somewhere behind the head fill; false if they are not more
+ * than the head and its own. */
+static bool choose_elsewhere(
+    const struct e2b_policy *policy, int index, int head, double followers, struct choice *best) {
+    const struct e2b_sched_slots *slots = &policy->models[index].slots;
+    const struct e2b_sched_instances *instances = &slots->instances;
+    for (int i = instances->size_count - 1; i >= 0; i--) {
+        int size = instances->sizes[i], count;
+        if (!e2b_sched_instances_free(instances, i) || slots->waiting.slots.count < size)
+            continue;
+        e2b_sched_waiting_run(&slots->waiting, head, size, &count);
+        if (count == size)
+            return false;
+        int slot = e2b_sched_waiting_find(&slots->waiting, head, size);
+        if (slot >= 0)
+            return choose_around(policy, index, slot, followers, best);
+    }
+    return false;
+}
+
+/* The best thing to do for a model whose head waits; false if nothing can be started. */
+static bool choose(
+    const struct e2b_policy *policy, int index, double followers, struct choice *best) {
+    const struct model *model = &policy->models[index];
+    int head = e2b_sched_waiting_head(&model->slots.waiting);
+    struct choice other;
+    bool found = choose_around(policy, index, head, followers, best);
+    if ((!found || model->passes < MAX_PASSES)
+        && choose_elsewhere(policy, index, head, followers, &other)
+        && (!found || other.cost < best->cost)) {
+        *best = other;
+        found = true;
+    }
+    if (found)
+        consider_waiting(policy, index, followers, best);
+    return found;
+}
+
+/* Does it pay to let the batch wait for the next request? Then until when. */
+static bool pays_to_hold(const struct e2b_policy *policy, int index, double followers,
+    const struct choice *choice, int64_t *until_ns) {
+    const struct model *model = &policy->models[index];
+    const struct e2b_forecast_model *table = &policy->forecast.models[index];
+    int count = choice->batch.count, waiting = model->slots.waiting.slots.count;
+    int head = e2b_sched_waiting_head(&model->slots.waiting);
+    double rate = rate_of(model, policy->forecast.now_ns), solo_ns = table->solo_ns[0];
+    int size_index = e2b_forecast_size(table, count + 1);
+    if (!policy->hold || waiting > count || table->sizes[size_index] <= count || rate <= 0
+        || !e2b_sched_instances_free(&model->slots.instances, size_index))
+        return false;
+    const struct e2b_forecast_start start = {index, size_index, count + 1, INT64_MAX};
+    struct e2b_forecast_outcome held = e2b_forecast_walk(&policy->forecast, &start, 1);
+    double gap_ns = 1 / rate;
+    double demand = policy->forecast.demand + table->demand[choice->batch.size_index];
+    double behind_ns = choice->outcome.area_ns - gap_ns;
+    bool room = policy->forecast.contention * (demand + table->demand[0]) <= 1;
+    double next_ns = solo_ns + (room || behind_ns < 0 ? 0 : behind_ns);
+    double alone_ns = solo_ns * (table->demand[0] < 1 ? table->demand[0] : 1);
+    double now_cost =
+        choice->outcome.sum_ns + next_ns + followers * (choice->outcome.area_ns + alone_ns);
+    double held_cost = held.sum_ns + count * gap_ns + followers * held.area_ns;
+    int64_t since_ns =
+        model->held_ns < policy->forecast.now_ns ? model->held_ns : policy->forecast.now_ns;
+    int64_t must_end_ns = must_end_of(model, head);
+    *until_ns = since_ns + (int64_t)(table->solo_ns[size_index] / 2);
+    if (must_end_ns != INT64_MAX) {
+        int64_t last_ns = must_end_ns - model->reply_ns - (int64_t)(table->margin * held.last_ns);
+        *until_ns = *until_ns < last_ns ? *until_ns : last_ns;
+    }
+    return held_cost<now_cost && * until_ns> policy->forecast.now_ns + (int64_t)gap_ns;
+}
+
+/* Dispatch. */
+
+static const struct e2b_sched_key *head_key(const struct model *model) {
+    const struct e2b_sched_waiting *waiting = &model->slots.waiting;
+    return e2b_sched_waiting_key(waiting, e2b_sched_waiting_head(waiting));
+}
+
+static bool is_urgent(const struct e2b_policy *policy, const struct model *model) {
+    int head = e2b_sched_waiting_head(&model->slots.waiting);
+    const struct e2b_forecast_model *table = table_of(policy, model);
+    return must_end_of(model, head) != INT64_MAX
+        && (double)(head_key(model)->second - policy->forecast.now_ns)
+        < URGENT_BATCHES * table->full_ns;
+}
+
+static bool precedes(
+    const struct e2b_policy *policy, const struct model *a, const struct model *b) {
+    const struct e2b_sched_key *x = head_key(a), *y = head_key(b);
+    bool a_urgent = is_urgent(policy, a), b_urgent = is_urgent(policy, b);
+    if (x->first != y->first)
+        return x->first < y->first;
+    if (a_urgent != b_urgent)
+        return a_urgent;
+    if (!a_urgent && a->received_ns != b->received_ns)
+        return a->received_ns < b->received_ns;
+    return x->second < y->second;
+}
+
+static int next_model(const struct e2b_policy *policy) {
+    int next = -1;
+    for (int i = 0; i < policy->model_count; i++) {
+        const struct model *model = &policy->models[i];
+        if (model->passed_over || model->slots.waiting.slots.count == 0)
+            continue;
+        if (next < 0 || precedes(policy, model, &policy->models[next]))
+            next = i;
+    }
+    return next;
+}
+
+/* Requests that have to wait for what the model does with the device: those of other models, and
+ * those that will come until the backlog is gone. */
+static double followers_of(const struct e2b_policy *policy, int index) {
+    double work_ns = 0, rate = 0, asked = 0;
+    int others = 0;
+    for (int i = 0; i < policy->forecast.running_count; i++)
+        work_ns += policy->forecast.running[i].left_ns * policy->forecast.running[i].demand;
+    for (int i = 0; i < policy->model_count; i++) {
+        int waiting = policy->models[i].slots.waiting.slots.count;
+        work_ns += waiting * policy->forecast.models[i].sample_ns;
+        rate += rate_of(&policy->models[i], policy->forecast.now_ns);
+        asked += asked_share(policy, i);
+        others += i == index ? 0 : waiting;
+    }
+    double future = rate * work_ns / (1 - (asked < OVERLOADED ? asked : OVERLOADED));
+    return others + (future < MAX_FUTURE ? future : MAX_FUTURE);
+}
+
+/* Device time that the model receives. One that comes back from idleness has no claim to what it
+ * left to others. */
+static void charge(struct e2b_policy *policy, int index, int size_index) {
+    const struct e2b_forecast_model *table = &policy->forecast.models[index];
+    struct model *model = &policy->models[index];
+    double demand = table->demand[size_index] < 1 ? table->demand[size_index] : 1;
+    double least_ns = -1;
+    for (int i = 0; i < policy->model_count; i++) {
+        const struct model *other = &policy->models[i];
+        if (i != index && other->slots.waiting.slots.count > 0
+            && (least_ns < 0 || other->received_ns < least_ns))
+            least_ns = other->received_ns;
+    }
+    if (model->received_ns < least_ns && model->slots.in_flight == 0
+        && model->slots.waiting.slots.count == 0)
+        model->received_ns = least_ns;
+    model->received_ns += table->solo_ns[size_index] * demand / model->weight;
+}
+
+static enum e2b_sched_reason reason_of(
+    const struct model *model, const struct e2b_sched_batch *batch) {
+    const struct e2b_sched_instances *instances = &model->slots.instances;
+    if (batch->count < instances->sizes[batch->size_index])
+        return E2B_SCHED_PADDED_REASON;
+    return batch->size_index == instances->size_count - 1 ? E2B_SCHED_FULL_REASON
+                                                          : E2B_SCHED_COMPOSED_REASON;
+}
+
+static bool run(struct e2b_policy *policy, int index, struct e2b_sched_batch *batch,
+    struct e2b_sched_actions *actions) {
+    struct model *model = &policy->models[index];
+    int64_t due_ns = INT64_MAX;
+    int head = e2b_sched_waiting_head(&model->slots.waiting);
+    for (int slot = batch->first; slot < batch->first + batch->count; slot++) {
+        int64_t must_end_ns = must_end_of(model, slot);
+        due_ns = must_end_ns < due_ns ? must_end_ns : due_ns;
+        forget(model, slot);
+    }
+    const struct e2b_forecast_start start = {index, batch->size_index, batch->count,
+        due_ns == INT64_MAX ? INT64_MAX : due_ns - model->reply_ns};
+    enum e2b_sched_reason reason = reason_of(model, batch);
+    if (!e2b_sched_slots_run(&model->slots, index, reason, batch, actions))
+        return false;
+    bool has_head = head >= batch->first && head < batch->first + batch->count;
+    model->passes = has_head ? 0 : model->passes + 1;
+    e2b_forecast_start(&policy->forecast, &start, batch->instance);
+    charge(policy, index, batch->size_index);
+    model->held_ns = INT64_MAX;
+    policy->in_flight++;
+    return true;
+}
+
+/* What waits for room has been passed by a batch of another model. */
+static void count_passes(struct e2b_policy *policy, int index) {
+    for (int i = 0; i < policy->model_count; i++)
+        if (i != index && policy->models[i].waits_for_room)
+            policy->models[i].passes++;
+}
+
+/* Start, hold or pass over a model's next batch. False: no other model may go either. */
+static bool serve(struct e2b_policy *policy, int index, int64_t *held_until_ns,
+    struct e2b_sched_actions *actions) {
+    struct model *model = &policy->models[index];
+    double followers = followers_of(policy, index);
+    struct choice best = {0};
+    int64_t until_ns;
+    model->passed_over = true;
+    if (!choose(policy, index, followers, &best))
+        return true;
+    model->waits_for_room = !best.start;
+    if (!best.start)
+        return model->passes < MAX_PASSES;
+    if (pays_to_hold(policy, index, followers, &best, &until_ns)) {
+        if (model->held_ns == INT64_MAX)
+            model->held_ns = policy->forecast.now_ns;
+        *held_until_ns = until_ns < *held_until_ns ? until_ns : *held_until_ns;
+        return true;
+    }
+    model->passed_over = false;
+    count_passes(policy, index);
+    return run(policy, index, &best.batch, actions);
+}
+
+/* Returns until when a batch is held, INT64_MAX if none is. */
+static int64_t dispatch(struct e2b_policy *policy, struct e2b_sched_actions *actions) {
+    int64_t held_until_ns = INT64_MAX;
+    int index;
+    for (int i = 0; i < policy->model_count; i++)
+        policy->models[i].passed_over = policy->models[i].waits_for_room = false;
+    while (policy->in_flight < policy->max_in_flight && (index = next_model(policy)) >= 0)
+        if (!serve(policy, index, &held_until_ns, actions))
+            break;
+    return held_until_ns;
+}
+
+/* Wake up when a held batch has to go or the next slot becomes hopeless. An earlier timer still
+ * stands. */
+static void set_timer(
+    struct e2b_policy *policy, int64_t held_until_ns, struct e2b_sched_actions *actions) {
+    int64_t next_ns = held_until_ns;
+    enum e2b_sched_reason reason = E2B_SCHED_GROWING_REASON;
     for (int i = 0; i < policy->model_count; i++) {
         const struct model *model = &policy->models[i];
         int slot;
-        int64_t last_ns = last_chance(model, e2b_sched_waiting_deadline(&model->waiting, &slot));
-        if (last_ns < next_ns)
+        int64_t last_ns =
+            last_chance(policy, model, e2b_sched_waiting_deadline(&model->slots.waiting, &slot));
+        if (last_ns < next_ns) {
             next_ns = last_ns + 1;
+            reason = E2B_SCHED_EXPIRY_REASON;
+        }
     }
     if (next_ns >= policy->timer_ns)
         return;
     struct e2b_sched_action *action = e2b_sched_actions_add(actions);
     if (!action)
         return;
-    *action = (struct e2b_sched_action){.kind = E2B_SCHED_SET_TIMER, .timer_ns = next_ns};
+    *action = (struct e2b_sched_action){
+        .kind = E2B_SCHED_SET_TIMER, .reason = reason, .timer_ns = next_ns};
     policy->timer_ns = next_ns;
 }
 
@@ -218,22 +784,29 @@ static void on_event(struct e2b_policy *policy, const struct e2b_sched_event *ev
     take_note(policy, event);
     if (event->more)
         return;
-    for (int i = 0; i < policy->model_count; i++)
-        drop_hopeless(policy, i, event->now_ns, actions);
-    dispatch(policy, actions);
-    set_timer(policy, actions);
+    for (int i = 0; i < policy->model_count; i++) {
+        admit_newcomers(policy, i, actions);
+        drop_hopeless(policy, i, actions);
+    }
+    set_timer(policy, dispatch(policy, actions), actions);
 }
 
 static int waiting(const struct e2b_policy *policy, int model) {
-    return policy->models[model].waiting.slots.count;
+    return e2b_sched_slots_waiting(&policy->models[model].slots);
+}
+
+static void prediction(
+    const struct e2b_policy *policy, int model, struct e2b_sched_prediction *out) {
+    e2b_forecast_prediction(&policy->forecast, model, out);
 }
 
 const struct e2b_policy_ops e2b_policy_elastic = {
     .name = "elastic",
-    .help = "largest batches that ready requests fill, side by side, at once (Ebird, E2bird)",
+    .help = "batches of any number by predicted ends, side by side, within targets (E2bird)",
     .options = options,
     .create = create,
     .destroy = destroy,
     .on_event = on_event,
     .waiting = waiting,
+    .prediction = prediction,
 };

@@ -1,13 +1,28 @@
-/* "elastic": event-driven, greedy, largest first, after Ebird and E2bird. At every event the slots
- * that are due first, with their ready neighbours, run as the largest batch size that they fill and
- * that has a free instance; then again, until nothing fits: 7 ready slots become 4 + 2 + 1, side by
- * side. It never waits for a batch to fill and never pads. Slots whose sizes are all busy wait;
- * those elsewhere in the pool that fill a larger free size go meanwhile, in ring order.
+/* "elastic": the product's policy. It decides at every event, from a forecast of what runs
+ * (sched/forecast.h), which waiting requests run now, as which batches, and which wait.
  *
- * Order within and between models: priority, then due time, the earlier of the deadline and arrival
- * + window, where window is the model's target (or patience_us if it has none) over its weight. Due
- * times are fixed at arrival, so nothing of equal priority starves. A slot is rejected as hopeless
- * when its deadline is nearer than the model's quickest batch takes alone. */
+ * Admission. A request is due at its deadline or at arrival + the model's target, whichever is
+ * earlier. On arrival its end is predicted: what runs, then what is due before it, at the best
+ * throughput of the tables, then its own batch, times the measured error at the model's percentile.
+ * What would end late, or make an admitted request late, is refused (OVERLOAD). While the device is
+ * asked for more than it can give, each model is held to its share by weight, of which it can lend
+ * what it does not need (SHARE). What waits and can no longer be met is dropped (HOPELESS).
+ *
+ * Dispatch. For the oldest request and its neighbours each free size is weighed - filled, or padded
+ * where that is allowed - alone, together with smaller ones for the rest, and against waiting for
+ * what runs to make room. What makes fewest requests late wins, then what makes the sum of all
+ * predicted ends least: of the batch, of those that run beside it and are slowed, of those left
+ * behind, and of those that will arrive until the backlog is gone, to whom device time is worth
+ * the more the higher the load. So a device with room starts at once, one that gains nothing from
+ * company runs one batch at a time, short queues get the best latency and long ones the best
+ * throughput. A batch is held for the next request (GROWING) if at the measured rate of arrivals
+ * that lowers the same sum, for at most half a batch, and only within the slack.
+ *
+ * Models: by priority, then the urgent by due time, then by device time received over weight. A
+ * request or model that waits for room lets few others pass, so none starves.
+ *
+ * Where durations are not known nothing is refused but what is past its deadline, and the largest
+ * batches that are filled run at once. */
 #ifndef E2B_SCHED_ELASTIC_H
 #define E2B_SCHED_ELASTIC_H
 

@@ -30,8 +30,8 @@ struct e2b_sched_model {
     int64_t launch_ns;                    /* of the enqueueing thread, for one launch; 0 unknown */
     int64_t reply_ns;                     /* from a batch's end to its answers; 0 unknown */
     int64_t target_ns;                    /* latency target at `percentile`, 0 none */
-    double percentile;
-    double weight; /* share among models, > 0 */
+    double percentile;                    /* in %; 0: 99 */
+    double weight;                        /* share among models, > 0 */
 };
 
 enum e2b_sched_event_kind {

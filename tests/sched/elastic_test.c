@@ -23,86 +23,90 @@ static struct e2b_sched_model model_of(int slot_count) {
         SCRIPT_RUN(ops, e2b_script_policy(ops, &model, 1, options), &model, steps);                \
     } while (0)
 
+/* A completion that teaches nothing. */
+#define FAILED(t, size)                                                                            \
+    { .kind = E2B_SCHED_COMPLETED, .now_ns = t, .size_index = size }
+
 static void seven_ready_slots_run_as_four_two_and_one(void **state) {
     (void)state;
     PLAY(8, "", {MORE(0, 0), ""}, {MORE(0, 1), ""}, {MORE(0, 2), ""}, {MORE(0, 3), ""},
         {MORE(0, 4), ""}, {MORE(0, 5), ""}, {MORE(0, 6), ""},
-        {TIMER(0), "run0:0+4/4#0(GREEDY) run0:4+2/2#0(GREEDY) run0:6+1/1#0(GREEDY)"});
+        {TIMER(0), "run0:0+4/4#0(FULL) run0:4+2/2#0(COMPOSED) run0:6+1/1#0(COMPOSED)"});
 }
 
 static void a_lone_slot_runs_at_once(void **state) {
     (void)state;
-    PLAY(8, "", {READY(0, 5), "run0:5+1/1#0(GREEDY)"});
+    PLAY(8, "", {READY(0, 5), "run0:5+1/1#0(COMPOSED)"});
 }
 
 static void what_fits_no_free_size_waits_for_one(void **state) {
     (void)state;
-    PLAY(8, "", {READY(0, 0), "run0:0+1/1#0(GREEDY)"}, {READY(1, 1), ""},
-        {READY(2, 2), "run0:1+2/2#0(GREEDY)"}, {READY(3, 3), ""}, {READY(4, 4), ""},
-        {DONE(5, 0, 0), "run0:3+1/1#0(GREEDY)"}, {READY(6, 5), ""}, {READY(7, 6), ""},
-        {READY(8, 7), "run0:4+4/4#0(GREEDY)"});
+    PLAY(8, "", {READY(0, 0), "run0:0+1/1#0(COMPOSED)"}, {READY(1, 1), ""},
+        {READY(2, 2), "run0:1+2/2#0(COMPOSED)"}, {READY(3, 3), ""}, {READY(4, 4), ""},
+        {FAILED(5, 0), "run0:3+1/1#0(COMPOSED)"}, {READY(6, 5), ""}, {READY(7, 6), ""},
+        {READY(8, 7), "run0:4+4/4#0(FULL)"});
 }
 
 static void a_run_does_not_wrap(void **state) {
     (void)state;
     PLAY(8, "", {MORE(0, 6), ""}, {MORE(0, 7), ""}, {MORE(0, 0), ""}, {MORE(0, 1), ""},
-        {TIMER(0), "run0:6+2/2#0(GREEDY) run0:0+1/1#0(GREEDY)"});
+        {TIMER(0), "run0:6+2/2#0(COMPOSED) run0:0+1/1#0(COMPOSED)"});
 }
 
 static void gaps_split_what_is_ready(void **state) {
     (void)state;
     PLAY(8, "", {MORE(0, 0), ""}, {MORE(0, 1), ""}, {MORE(0, 3), ""}, {MORE(0, 4), ""},
-        {TIMER(0), "run0:0+2/2#0(GREEDY) run0:3+1/1#0(GREEDY)"},
-        {DONE(1, 0, 0), "run0:4+1/1#0(GREEDY)"});
+        {TIMER(0), "run0:0+2/2#0(COMPOSED) run0:3+1/1#0(COMPOSED)"},
+        {DONE(1, 0, 0), "run0:4+1/1#0(COMPOSED)"});
 }
 
 static void the_oldest_takes_neighbours_on_both_sides(void **state) {
     (void)state;
     PLAY(8, "", {MORE(0, 3), ""}, {MORE(1, 2), ""}, {MORE(2, 4), ""}, {MORE(3, 1), ""},
-        {TIMER(4), "run0:1+4/4#0(GREEDY)"});
+        {TIMER(4), "run0:1+4/4#0(FULL)"});
 }
 
 static void a_blocked_head_lets_a_larger_batch_pass(void **state) {
     (void)state;
-    PLAY(8, "", {READY(0, 7), "run0:7+1/1#0(GREEDY)"}, {READY(1, 0), ""}, {MORE(2, 3), ""},
-        {READY(2, 4), "run0:3+2/2#0(GREEDY)"}, {DONE(3, 0, 0), "run0:0+1/1#0(GREEDY)"});
+    PLAY(8, "", {READY(0, 7), "run0:7+1/1#0(COMPOSED)"}, {READY(1, 0), ""}, {MORE(2, 3), ""},
+        {READY(2, 4), "run0:3+2/2#0(COMPOSED)"}, {DONE(3, 0, 0), "run0:0+1/1#0(COMPOSED)"});
 }
 
 static void priority_goes_first(void **state) {
     (void)state;
-    PLAY(8, "max_in_flight=1", {READY(0, 7), "run0:7+1/1#0(GREEDY)"}, {READY_PRIORITY(1, 0, 1), ""},
-        {READY_PRIORITY(2, 2, 0), ""}, {READY_PRIORITY(3, 4, -1), ""},
-        {DONE(4, 0, 0), "run0:4+1/1#0(GREEDY)"}, {DONE(5, 0, 0), "run0:2+1/1#0(GREEDY)"},
-        {DONE(6, 0, 0), "run0:0+1/1#0(GREEDY)"});
+    PLAY(8, "max_in_flight=1", {READY(0, 7), "run0:7+1/1#0(COMPOSED)"},
+        {READY_PRIORITY(1, 0, 1), ""}, {READY_PRIORITY(2, 2, 0), ""},
+        {READY_PRIORITY(3, 4, -1), ""}, {DONE(4, 0, 0), "run0:4+1/1#0(COMPOSED)"},
+        {DONE(5, 0, 0), "run0:2+1/1#0(COMPOSED)"}, {DONE(6, 0, 0), "run0:0+1/1#0(COMPOSED)"});
 }
 
 static void earlier_deadlines_go_first(void **state) {
     (void)state;
-    PLAY(8, "max_in_flight=1", {READY(0, 7), "run0:7+1/1#0(GREEDY)"}, {READY(1, 0), ""},
+    PLAY(8, "max_in_flight=1", {READY(0, 7), "run0:7+1/1#0(COMPOSED)"}, {READY(1, 0), ""},
         {READY_BY(2, 2, 9000), "timer@9001"}, {READY_BY(3, 4, 8000), "timer@8001"},
-        {DONE(4, 0, 0), "run0:4+1/1#0(GREEDY)"}, {DONE(5, 0, 0), "run0:2+1/1#0(GREEDY)"},
-        {DONE(6, 0, 0), "run0:0+1/1#0(GREEDY)"});
+        {DONE(4, 0, 0), "run0:4+1/1#0(COMPOSED)"}, {DONE(5, 0, 0), "run0:2+1/1#0(COMPOSED)"},
+        {DONE(6, 0, 0), "run0:0+1/1#0(COMPOSED)"});
 }
 
 static void patience_bounds_the_wait_of_those_without_deadline(void **state) {
     (void)state;
-    PLAY(8, "max_in_flight=1 patience_us=5", {READY(0, 7), "run0:7+1/1#0(GREEDY)"},
+    PLAY(8, "max_in_flight=1 patience_us=5", {READY(0, 7), "run0:7+1/1#0(COMPOSED)"},
         {READY(1, 0), ""}, {READY_BY(2, 2, 9000), "timer@9001"},
-        {DONE(4, 0, 0), "run0:0+1/1#0(GREEDY)"});
+        {DONE(4, 0, 0), "run0:0+1/1#0(COMPOSED) timer@8001"});
 }
 
 static void max_in_flight_limits_batches_on_the_device(void **state) {
     (void)state;
     PLAY(8, "max_in_flight=2", {MORE(0, 0), ""}, {MORE(0, 1), ""}, {MORE(0, 2), ""},
         {MORE(0, 3), ""}, {MORE(0, 4), ""}, {MORE(0, 5), ""}, {MORE(0, 6), ""},
-        {TIMER(0), "run0:0+4/4#0(GREEDY) run0:4+2/2#0(GREEDY)"},
-        {DONE(9, 2, 0), "run0:6+1/1#0(GREEDY)"});
+        {TIMER(0), "run0:0+4/4#0(FULL) run0:4+2/2#0(COMPOSED)"},
+        {DONE(9, 2, 0), "run0:6+1/1#0(COMPOSED)"});
 }
 
 static void a_withdrawn_slot_does_not_run(void **state) {
     (void)state;
-    PLAY(8, "max_in_flight=1", {READY(0, 0), "run0:0+1/1#0(GREEDY)"}, {READY(1, 1), ""},
-        {READY(2, 2), ""}, {GONE(3, 1), ""}, {DONE(4, 0, 0), "run0:2+1/1#0(GREEDY)"},
+    PLAY(8, "max_in_flight=1", {READY(0, 0), "run0:0+1/1#0(COMPOSED)"}, {READY(1, 1), ""},
+        {READY(2, 2), ""}, {GONE(3, 1), ""}, {DONE(4, 0, 0), "run0:2+1/1#0(COMPOSED)"},
         {DONE(5, 0, 0), ""});
 }
 
@@ -112,32 +116,133 @@ static void hopeless_slots_are_dropped_in_time(void **state) {
     model.solo_ns[0] = 1000;
     model.solo_ns[1] = 1500;
     const struct e2b_script_step steps[] = {
-        {READY_BY(0, 0, 999), "drop0:0(HOPELESS)"},
-        {READY_BY(0, 1, 1000), "run0:1+1/1#0(GREEDY)"},
+        {READY_BY(0, 0, 999), "drop0:0(OVERLOAD)"},
+        {READY_BY(0, 1, 1000), "run0:1+1/1#0(COMPOSED)"},
         {READY_BY(100, 3, 5000), "timer@4001"},
-        {READY_BY(200, 5, 2500), "timer@1501"},
-        {TIMER(1500), ""},
-        {TIMER(1501), "drop0:5(HOPELESS) timer@4001"},
+        {READY_BY(200, 5, 2500), "drop0:5(OVERLOAD)"},
+        {TIMER(4000), ""},
         {DONE(4001, 0, 0), "drop0:3(HOPELESS)"},
     };
     SCRIPT_RUN(ops, e2b_script_policy(ops, &model, 1, ""), &model, steps);
 }
 
-static void models_take_turns_by_target_and_weight(void **state) {
+/* Durations are known; one batch takes `demand` of the device. */
+static struct e2b_sched_model known_model(double demand) {
+    struct e2b_sched_model model = model_of(16);
+    const int64_t solo_ns[] = {1000, 1200, 1600};
+    for (int i = 0; i < 3; i++) {
+        model.solo_ns[i] = solo_ns[i];
+        model.demand[i] = demand;
+    }
+    return model;
+}
+
+#define TOOK(t, size, duration)                                                                    \
+    { .kind = E2B_SCHED_COMPLETED, .now_ns = t, .size_index = size, .duration_ns = duration }
+
+static void a_device_that_gains_nothing_from_company_runs_one_at_a_time(void **state) {
     (void)state;
-    struct e2b_sched_model models[] = {model_of(8), model_of(8), model_of(8)};
-    models[1].weight = 4;        /* due 25 ms after arrival */
-    models[2].target_ns = 10000; /* 10 us */
+    const struct e2b_sched_model model = known_model(1);
     const struct e2b_script_step steps[] = {
-        {READY_OF(0, 0, 0), "run0:0+1/1#0(GREEDY)"},
-        {READY_OF(0, 1, 2), ""},
-        {READY_OF(1, 2, 2), ""},
-        {READY_OF(2, 3, 2), ""},
-        {{.kind = E2B_SCHED_COMPLETED, .now_ns = 4}, "run2:2+1/1#0(GREEDY)"},
-        {{.kind = E2B_SCHED_COMPLETED, .now_ns = 5, .model = 2}, "run1:2+1/1#0(GREEDY)"},
-        {{.kind = E2B_SCHED_COMPLETED, .now_ns = 6, .model = 1}, "run0:2+1/1#0(GREEDY)"},
+        {READY(0, 0), "run0:0+1/1#0(COMPOSED)"},
+        {READY(100, 1), ""},
+        {READY(200, 2), ""},
+        {READY(300, 3), ""},
+        {TOOK(1000, 0, 1000), "run0:1+2/2#0(COMPOSED)"},
+        {READY(1500, 4), ""},
+        {READY(1600, 5), ""},
+        {TOOK(2200, 1, 1200), "run0:3+2/2#0(COMPOSED)"},
+        {TOOK(3400, 1, 1200), "run0:5+1/1#0(COMPOSED)"},
     };
-    SCRIPT_RUN(ops, e2b_script_policy(ops, models, 3, "max_in_flight=1"), models, steps);
+    SCRIPT_RUN(ops, e2b_script_policy(ops, &model, 1, ""), &model, steps);
+}
+
+static void a_device_with_room_starts_each_at_once(void **state) {
+    (void)state;
+    const struct e2b_sched_model model = known_model(0.2);
+    const struct e2b_script_step steps[] = {
+        {READY(0, 0), "run0:0+1/1#0(COMPOSED)"},
+        {MORE(100, 1), ""},
+        {READY(100, 2), "run0:1+2/2#0(COMPOSED)"},
+        {MORE(200, 3), ""},
+        {MORE(200, 4), ""},
+        {MORE(200, 5), ""},
+        {READY(200, 6), "run0:3+4/4#0(FULL)"},
+    };
+    SCRIPT_RUN(ops, e2b_script_policy(ops, &model, 1, ""), &model, steps);
+}
+
+static void a_batch_is_held_when_the_next_request_is_near(void **state) {
+    (void)state; /* one every 100 ns, and two take hardly longer than one */
+    struct e2b_sched_model model = known_model(1);
+    model.solo_ns[1] = 1010;
+    model.solo_ns[2] = 1030;
+    struct e2b_policy *policy = e2b_script_policy(ops, &model, 1, "patience_us=1");
+    struct e2b_sched_actions actions = {0};
+    int64_t now_ns = 0;
+    for (int i = 0; i < 200; i++) { /* all withdrawn: only their rate is noted */
+        struct e2b_sched_event event = MORE(now_ns += 100, 0), gone = GONE(now_ns, 0);
+        gone.more = true;
+        ops->on_event(policy, &event, &actions);
+        ops->on_event(policy, &gone, &actions);
+    }
+    struct e2b_sched_event first = READY(now_ns + 100, 1), second = READY(now_ns + 200, 2);
+    struct e2b_sched_event timer = TIMER(0);
+    ops->on_event(policy, &first, &actions);
+    assert_int_equal(actions.count, 1);
+    assert_int_equal(actions.list[0].kind, E2B_SCHED_SET_TIMER);
+    assert_int_equal(actions.list[0].reason, E2B_SCHED_GROWING_REASON);
+    timer.now_ns = actions.list[0].timer_ns;
+    assert_true(timer.now_ns <= first.now_ns + model.solo_ns[2] / 2);
+    actions.count = 0;
+    ops->on_event(policy, &second, &actions);
+    ops->on_event(policy, &timer, &actions);
+    assert_int_equal(actions.list[0].kind, E2B_SCHED_RUN);
+    assert_int_equal(actions.list[0].count, 2);
+    ops->destroy(policy);
+    e2b_sched_actions_finish(&actions);
+}
+
+static void predictions_are_counted(void **state) {
+    (void)state;
+    const struct e2b_sched_model model = known_model(1);
+    struct e2b_policy *policy = e2b_script_policy(ops, &model, 1, "");
+    struct e2b_sched_actions actions = {0};
+    struct e2b_sched_prediction got;
+    const struct e2b_sched_event events[] = {
+        READY(0, 0), TOOK(1000, 0, 1000), READY(5000, 1), TOOK(6500, 0, 1500)};
+    for (int i = 0; i < 4; i++)
+        ops->on_event(policy, &events[i], &actions);
+    ops->prediction(policy, 0, &got);
+    assert_int_equal(got.count, 2);
+    assert_int_equal(got.under, 1);
+    assert_true(got.mean_error > 0.249 && got.mean_error < 0.251);
+    assert_true(got.p99_error >= 0.5 && got.p99_error < 0.6);
+    ops->destroy(policy);
+    e2b_sched_actions_finish(&actions);
+}
+
+static void models_take_turns_by_device_time_over_weight_unless_one_is_urgent(void **state) {
+    (void)state;
+    struct e2b_sched_model models[] = {known_model(1), known_model(1), known_model(1)};
+    models[1].weight = 4;
+    models[2].target_ns = 4000;
+    const struct e2b_script_step steps[] = {
+        {READY_OF(0, 0, 0), "run0:0+1/1#0(COMPOSED)"},
+        {READY_OF(0, 1, 2), ""},
+        {READY_OF(0, 1, 4), ""},
+        {READY_OF(1, 2, 2), ""},
+        {READY_OF(1, 2, 4), ""},
+        {READY_OF(2, 3, 2), "timer@3004"},
+        {TOOK(1000, 0, 1000), "run2:2+1/1#0(COMPOSED)"},
+        {{.kind = E2B_SCHED_COMPLETED, .now_ns = 2000, .model = 2, .duration_ns = 1000},
+            "run1:2+1/1#0(COMPOSED)"},
+        {{.kind = E2B_SCHED_COMPLETED, .now_ns = 3000, .model = 1, .duration_ns = 1000},
+            "run1:4+1/1#0(COMPOSED)"},
+        {{.kind = E2B_SCHED_COMPLETED, .now_ns = 4000, .model = 1, .duration_ns = 1000},
+            "run0:2+1/1#0(COMPOSED)"},
+    };
+    SCRIPT_RUN(ops, e2b_script_policy(ops, models, 3, ""), models, steps);
 }
 
 static int compare_times(const void *a, const void *b) {
@@ -232,7 +337,11 @@ int main(void) {
         cmocka_unit_test(max_in_flight_limits_batches_on_the_device),
         cmocka_unit_test(a_withdrawn_slot_does_not_run),
         cmocka_unit_test(hopeless_slots_are_dropped_in_time),
-        cmocka_unit_test(models_take_turns_by_target_and_weight),
+        cmocka_unit_test(a_device_that_gains_nothing_from_company_runs_one_at_a_time),
+        cmocka_unit_test(a_device_with_room_starts_each_at_once),
+        cmocka_unit_test(a_batch_is_held_when_the_next_request_is_near),
+        cmocka_unit_test(predictions_are_counted),
+        cmocka_unit_test(models_take_turns_by_device_time_over_weight_unless_one_is_urgent),
         cmocka_unit_test(decisions_are_quick_with_ten_thousand_waiting),
         cmocka_unit_test(bad_models_are_refused),
     };

@@ -1,0 +1,39 @@
+#include "sched/backlog.h"
+
+#include "tests/support.h"
+
+static void requests_are_counted_by_due_time_to_a_bucket(void **state) {
+    (void)state;
+    struct e2b_sched_backlog backlog;
+    e2b_sched_backlog_init(&backlog, 3200); /* buckets of 101 ns */
+    e2b_sched_backlog_add(&backlog, 1000, 3);
+    e2b_sched_backlog_add(&backlog, 2000, 2);
+    e2b_sched_backlog_add(&backlog, 3100, 1);
+    assert_int_equal(e2b_sched_backlog_until(&backlog, 0, 850), 0);
+    assert_int_equal(e2b_sched_backlog_until(&backlog, 0, 1000), 3);
+    assert_int_equal(e2b_sched_backlog_until(&backlog, 0, 2050), 5);
+    assert_int_equal(e2b_sched_backlog_until(&backlog, 0, INT64_MAX / 2), 6);
+    e2b_sched_backlog_add(&backlog, 1000, -3);
+    assert_int_equal(e2b_sched_backlog_until(&backlog, 0, 3200), 3);
+}
+
+static void the_ring_goes_round(void **state) {
+    (void)state;
+    struct e2b_sched_backlog backlog;
+    e2b_sched_backlog_init(&backlog, 3200);
+    for (int64_t now_ns = 0; now_ns < 100000; now_ns += 50) {
+        e2b_sched_backlog_add(&backlog, now_ns + 3200, 1);
+        if (now_ns >= 3200)
+            e2b_sched_backlog_add(&backlog, now_ns, -1);
+        assert_int_equal(e2b_sched_backlog_until(&backlog, now_ns, now_ns + 3200),
+            now_ns < 3200 ? now_ns / 50 + 1 : 64);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(requests_are_counted_by_due_time_to_a_bucket),
+        cmocka_unit_test(the_ring_goes_round),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,144 @@
+/* The policies next to one another on the same arrivals and the same device, in virtual time: what
+ * elastic promises against every rival. Each number is a function of the seeds named here. */
+#include "tests/sched/optimal.h"
+#include "tests/sched/service.h"
+#include "tests/support.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define MS INT64_C(1000000)
+
+static struct e2b_sched_model gpu(void) {
+    struct e2b_sched_model model = {.name = "gpu", .slot_count = 512, .size_count = 6, .weight = 1};
+    for (int i = 0; i < 6; i++) {
+        int size = 1 << i;
+        model.sizes[i] = size;
+        model.instances[i] = 1;
+        model.solo_ns[i] = 1000000 + 60000 * size;
+        model.demand[i] = 0.15 + 0.85 * size / 32;
+    }
+    return model;
+}
+
+static struct e2b_sched_model cpu(void) {
+    struct e2b_sched_model model = {.name = "cpu", .slot_count = 512, .size_count = 6, .weight = 1};
+    for (int i = 0; i < 6; i++) {
+        int size = 1 << i;
+        model.sizes[i] = size;
+        model.instances[i] = 1;
+        model.solo_ns[i] = 300000 + 1000000 * size;
+        model.demand[i] = 1;
+    }
+    return model;
+}
+
+static struct e2b_service_result play(const struct e2b_policy_ops *ops,
+    const struct e2b_sched_model *model, double load, uint64_t seed) {
+    struct e2b_service_result results[E2B_SERVICE_MAX_MODELS];
+    const struct e2b_service_spec spec = {.models = model,
+        .model_count = 1,
+        .rates = {load * e2b_optimal_of(model, NULL, 0).capacity},
+        .seconds_ns = 2000 * MS,
+        .seed = seed,
+        .policy_options = ""};
+    e2b_service_play(ops, &spec, results);
+    long count;
+    int64_t *arrivals = e2b_service_arrivals(&spec, 0, &count);
+    struct e2b_optimal optimal = e2b_optimal_of(model, arrivals, count);
+    free(arrivals);
+    print_message("%s %.1f %-12s mean %8.3f ms (bound %.3f), p99 %8.3f, %6.0f/s of %.0f, in target "
+                  "%ld of %ld\n",
+        model->name, load, ops->name, results[0].mean_ns / 1e6, optimal.mean_ns / 1e6,
+        (double)results[0].p99_ns / 1e6, results[0].throughput, optimal.capacity,
+        results[0].in_target, count);
+    assert_true(results[0].throughput <= 1.001 * optimal.capacity);
+    assert_true(results[0].in_target <= optimal.in_target);
+    if (results[0].answered == count)
+        assert_true(results[0].mean_ns >= optimal.mean_ns - 1);
+    return results[0];
+}
+
+/* Within 1 %, the difference between two seeds of one policy. */
+static void nothing_is_quicker_at_low_load(void **state) {
+    (void)state;
+    const struct e2b_sched_model models[] = {gpu(), cpu()};
+    for (int i = 0; i < 2; i++)
+        for (double load = 0.1; load < 0.5; load += 0.2) {
+            struct e2b_service_result own = play(e2b_policy_find("elastic"), &models[i], load, 1);
+            assert_int_equal(own.answered, own.offered);
+            for (const struct e2b_policy_ops *const *all = e2b_policy_all(); *all; all++)
+                assert_true(own.mean_ns <= 1.01 * play(*all, &models[i], load, 1).mean_ns);
+        }
+}
+
+/* Within 0.5 %: what the first batches, of what little waits, cost. */
+static void nothing_serves_more_at_saturation(void **state) {
+    (void)state;
+    const struct e2b_sched_model models[] = {gpu(), cpu()};
+    for (int i = 0; i < 2; i++)
+        for (uint64_t seed = 1; seed <= 2; seed++) {
+            double own = play(e2b_policy_find("elastic"), &models[i], 3, seed).throughput;
+            for (const struct e2b_policy_ops *const *all = e2b_policy_all(); *all; all++)
+                assert_true(own >= 0.995 * play(*all, &models[i], 3, seed).throughput);
+        }
+}
+
+/* A rival may have up to half a target's worth more of requests in its queue when arrivals end. */
+static void overload_is_refused_on_arrival_and_the_accepted_keep_the_target(void **state) {
+    (void)state;
+    struct e2b_sched_model models[] = {gpu(), cpu()};
+    models[0].target_ns = 30 * MS;
+    models[1].target_ns = 300 * MS;
+    for (int i = 0; i < 2; i++)
+        for (uint64_t seed = 1; seed <= 2; seed++) {
+            struct e2b_service_result own = play(e2b_policy_find("elastic"), &models[i], 10, seed);
+            long accepted = own.offered - own.refused - own.turned_away;
+            print_message("accepted %ld, in target %ld, refused %ld, dropped %ld\n", accepted,
+                own.in_target, own.refused, own.dropped);
+            assert_true(100 * own.in_target >= 99 * accepted);
+            assert_int_equal(own.turned_away, 0);
+            assert_true(own.throughput > 0.85 * e2b_optimal_of(&models[i], NULL, 0).capacity);
+            for (const struct e2b_policy_ops *const *all = e2b_policy_all(); *all; all++)
+                assert_true((double)own.in_target
+                    >= 0.95 * (double)play(*all, &models[i], 10, seed).in_target);
+        }
+}
+
+/* One of two models is asked for ten times what the device gives, the other for a quarter. */
+static void an_overloaded_model_does_not_starve_another(void **state) {
+    (void)state;
+    struct e2b_sched_model models[] = {gpu(), gpu()};
+    double capacity = e2b_optimal_of(models, NULL, 0).capacity;
+    models[1].name = "modest";
+    for (int target = 0; target <= 1; target++) {
+        struct e2b_service_result results[E2B_SERVICE_MAX_MODELS];
+        models[0].target_ns = models[1].target_ns = target * 30 * MS;
+        const struct e2b_service_spec spec = {.models = models,
+            .model_count = 2,
+            .rates = {10 * capacity, 0.25 * capacity},
+            .seconds_ns = 2000 * MS,
+            .seed = 3,
+            .policy_options = ""};
+        e2b_service_play(e2b_policy_find("elastic"), &spec, results);
+        for (int i = 0; i < 2; i++)
+            print_message("%s offered %ld answered %ld in target %ld refused %ld dropped %ld away "
+                          "%ld, mean %.3f ms, p99 %.3f\n",
+                models[i].name, results[i].offered, results[i].answered, results[i].in_target,
+                results[i].refused, results[i].dropped, results[i].turned_away,
+                results[i].mean_ns / 1e6, (double)results[i].p99_ns / 1e6);
+        const struct e2b_service_result *modest = &results[1];
+        assert_true(100 * modest->answered >= 95 * modest->offered);
+        assert_true(100 * modest->in_target >= 99 * (modest->offered - modest->refused));
+        assert_true(results[0].throughput > 0.4 * capacity);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_is_quicker_at_low_load),
+        cmocka_unit_test(nothing_serves_more_at_saturation),
+        cmocka_unit_test(overload_is_refused_on_arrival_and_the_accepted_keep_the_target),
+        cmocka_unit_test(an_overloaded_model_does_not_starve_another),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
