@@ -1,5 +1,5 @@
-"""Another runtime as one of the engines that cpu_compare and gpu_compare measure in turns: answers the
-requests that worker.c documents. Usage: peer.py ENGINE MODEL.onnx PRECISION THREADS"""
+"""Another runtime as one of the engines that cpu_compare and gpu_compare measure in turns: answers
+the requests that worker.c documents. Usage: peer.py ENGINE MODEL.onnx PRECISION THREADS"""
 
 import os
 import sys
@@ -9,8 +9,8 @@ import numpy as np
 
 
 class OnnxRuntime:
-    """Its threads wait for work by spinning or by sleeping; which is faster depends on what else the
-    machine does, so that both are tried and the faster one is kept."""
+    """Its threads wait for work by spinning or by sleeping; which is faster depends on what else
+    the machine does, so that both are tried and the faster one is kept."""
 
     TRIED_RUNS = 7
 

@@ -17,7 +17,7 @@ class Unsupported(Exception):
 
 
 class Padded(nn.Module):
-    """Another module on an image with a border; torch's order of sides is left, right, top, bottom."""
+    """Another module on an image with a border; `sides` are left, right, top, bottom."""
 
     def __init__(self, sides, value, inner):
         super().__init__()

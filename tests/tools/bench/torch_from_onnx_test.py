@@ -51,7 +51,8 @@ def array(*shape):
 @pytest.mark.parametrize("kind, weights, shape, attributes", [
     ("Conv", [array(6, 2, 3, 3)], (2, 4, 9, 8),
      {"group": 2, "pads": [0, 1, 1, 2], "strides": [2, 1], "kernel_shape": [3, 3]}),
-    ("MaxPool", [], (1, 3, 9, 9), {"kernel_shape": [3, 3], "pads": [0, 0, 1, 1], "strides": [2, 2]}),
+    ("MaxPool", [], (1, 3, 9, 9),
+     {"kernel_shape": [3, 3], "pads": [0, 0, 1, 1], "strides": [2, 2]}),
     ("AveragePool", [], (1, 3, 9, 9), {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}),
     ("Gemm", [array(5, 7), array(7)], (3, 5), {}),
     ("MatMul", [array(5, 7)], (3, 5), {}),
