@@ -130,6 +130,12 @@ enum e2b_status e2b_engine_add(struct e2b_engine *engine, struct e2b_model *mode
         e2b_served_destroy(served);
         return e2b_error_while(err, "warming up model \"%s\"", options->name);
     }
+    int64_t profile_ns = options->profile_ns > 0 ? options->profile_ns : E2B_PROFILE_DEFAULT_NS;
+    if (e2b_served_profile(served, options->profile_folder, profile_ns, &served->profile, err)
+        != E2B_OK) {
+        e2b_served_destroy(served);
+        return err->status;
+    }
     served->index = engine->model_count;
     engine->models[engine->model_count++] = served;
     *out = served;

@@ -36,8 +36,10 @@ struct e2b_serve_options {
     struct e2b_image_input image;
     int64_t target_ns;
     double percentile, weight;
-    struct e2b_tuning *tuning; /* the device's measured choices of kernels; NULL: none */
-    int64_t tune_ns;           /* how long to measure what tuning lacks before the model runs */
+    struct e2b_tuning *tuning;  /* the device's measured choices of kernels; NULL: none */
+    int64_t tune_ns;            /* how long to measure what tuning lacks before the model runs */
+    int64_t profile_ns;         /* how long to time batches side by side; 0: 3 s */
+    const char *profile_folder; /* where durations are kept between runs; NULL: nowhere */
 };
 
 /* All models are added before start. model outlives the engine. Compiles and warms up: each size is

@@ -233,12 +233,15 @@ void e2b_served_describe(const struct e2b_served *served, struct e2b_sched_model
         .target_ns = served->options.target_ns,
         .percentile = served->options.percentile,
         .weight = served->options.weight > 0 ? served->options.weight : 1,
+        .launch_ns = served->profile.launch_ns,
+        .reply_ns = served->profile.reply_ns,
     };
     for (int i = 0; i < served->size_count; i++) {
         const struct e2b_granularity *size = &served->sizes[i];
         out->sizes[i] = size->size;
         out->instances[i] = size->instance_count;
-        out->solo_ns[i] = size->solo_ns;
+        out->solo_ns[i] = served->profile.solo_ns[i];
+        out->demand[i] = served->profile.demand[i];
         out->launches[i] = e2b_plan_step_count(size->plan);
     }
 }

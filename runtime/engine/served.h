@@ -5,6 +5,7 @@
 
 #include "runtime/engine/engine.h"
 #include "runtime/engine/instance.h"
+#include "runtime/engine/profiler.h"
 #include "runtime/pool/pool.h"
 #include <pthread.h>
 #include <stdatomic.h>
@@ -18,7 +19,6 @@ struct e2b_granularity {
     struct e2b_plan *plan;
     struct e2b_instance **instances;
     int instance_count;
-    int64_t solo_ns; /* fastest run seen at warm-up */
 };
 
 /* A run of slots on an instance, from its dispatch until its outputs are on the host. The
@@ -47,6 +47,7 @@ struct e2b_served {
     struct e2b_weights *weights;
     struct e2b_granularity sizes[E2B_SCHED_MAX_SIZES];
     int size_count;
+    struct e2b_profile profile;
     struct e2b_batch *batches; /* one a slot: that which begins there */
     pthread_mutex_t stats_lock;
     struct e2b_served_stats stats;
@@ -58,7 +59,7 @@ enum e2b_status e2b_served_create(struct e2b_device *device, struct e2b_programs
     struct e2b_error *err);
 void e2b_served_destroy(struct e2b_served *served); /* nothing runs */
 
-/* Run every size on seeded inputs, time it, and compare it with the smallest size's answers. */
+/* Run every size on seeded inputs and compare it with the smallest size's answers. */
 enum e2b_status e2b_served_warm_up(struct e2b_served *served, struct e2b_error *err);
 
 /* What the policy needs to know of it. */

@@ -109,18 +109,13 @@ static enum e2b_status expect(
     return E2B_OK;
 }
 
-static enum e2b_status time_size(
+static enum e2b_status try_size(
     struct warm_up *warm, struct e2b_granularity *size, double *scratch, struct e2b_error *err) {
     struct e2b_served *served = warm->served;
-    struct e2b_device *device = served->device;
     for (int i = 0; i < size->instance_count; i++) {
-        for (int run = 0; run < RUNS; run++) {
-            int64_t start = device->ops->now_ns(device);
+        for (int run = 0; run < RUNS; run++)
             if (run_once(served, size->instances[i], 0, size->size, err) != E2B_OK)
                 return err->status;
-            int64_t took = device->ops->now_ns(device) - start;
-            size->solo_ns = size->solo_ns && size->solo_ns < took ? size->solo_ns : took;
-        }
         int comparable = size->size < warm->samples ? size->size : warm->samples;
         if (compare(warm, comparable, scratch, err) != E2B_OK)
             return err->status;
@@ -134,7 +129,7 @@ static enum e2b_status run_all(struct warm_up *warm, double *scratch, struct e2b
         return err->status;
     for (int i = 0; i < served->size_count; i++) {
         e2b_progress("warming up", i, served->size_count, served->name);
-        if (time_size(warm, &served->sizes[i], scratch, err) != E2B_OK)
+        if (try_size(warm, &served->sizes[i], scratch, err) != E2B_OK)
             return err->status;
     }
     e2b_progress("warming up", served->size_count, served->size_count, served->name);

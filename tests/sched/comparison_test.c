@@ -38,7 +38,7 @@ static struct e2b_service_result play(const struct e2b_policy_ops *ops,
     const struct e2b_service_spec spec = {.models = model,
         .model_count = 1,
         .rates = {load * e2b_optimal_of(model, NULL, 0).capacity},
-        .seconds_ns = 2000 * MS,
+        .seconds_ns = 1000 * MS,
         .seed = seed,
         .policy_options = ""};
     e2b_service_play(ops, &spec, results);
@@ -97,10 +97,12 @@ static void overload_is_refused_on_arrival_and_the_accepted_keep_the_target(void
                 own.in_target, own.refused, own.dropped);
             assert_true(100 * own.in_target >= 99 * accepted);
             assert_int_equal(own.turned_away, 0);
-            assert_true(own.throughput > 0.85 * e2b_optimal_of(&models[i], NULL, 0).capacity);
+            double capacity = e2b_optimal_of(&models[i], NULL, 0).capacity;
+            assert_true(own.throughput > 0.85 * capacity);
+            double queue = capacity * (double)models[i].target_ns * 0.5e-9;
             for (const struct e2b_policy_ops *const *all = e2b_policy_all(); *all; all++)
-                assert_true((double)own.in_target
-                    >= 0.95 * (double)play(*all, &models[i], 10, seed).in_target);
+                assert_true((double)own.in_target + queue
+                    >= (double)play(*all, &models[i], 10, seed).in_target);
         }
 }
 
@@ -116,7 +118,7 @@ static void an_overloaded_model_does_not_starve_another(void **state) {
         const struct e2b_service_spec spec = {.models = models,
             .model_count = 2,
             .rates = {10 * capacity, 0.25 * capacity},
-            .seconds_ns = 2000 * MS,
+            .seconds_ns = 1000 * MS,
             .seed = 3,
             .policy_options = ""};
         e2b_service_play(e2b_policy_find("elastic"), &spec, results);

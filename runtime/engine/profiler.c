@@ -1,0 +1,379 @@
+#include "runtime/engine/profiler.h"
+
+#include "runtime/base/file.h"
+#include "runtime/base/log.h"
+#include "runtime/engine/served.h"
+#include "sched/forecast.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RUNS 5
+#define FIT_ROUNDS 60
+#define FIRST_DEMAND 1.0 /* from above: where nothing is slowed, no step shows the way */
+#define LEAST_DEMAND 0.01
+#define MOST_DEMAND 2.0
+#define LOW_DEMAND 1e-4 /* how much a lower demand is preferred where nothing was measured */
+
+/* Fitting. */
+
+static double makespan_of(
+    const struct e2b_forecast *forecast, const struct e2b_composition *composition) {
+    struct e2b_forecast_start starts[E2B_PROFILE_MAX_BATCHES];
+    for (int i = 0; i < composition->count; i++)
+        starts[i] = (struct e2b_forecast_start){0, composition->size_index[i],
+            forecast->models[0].sizes[composition->size_index[i]], INT64_MAX};
+    return e2b_forecast_walk(forecast, starts, composition->count).last_ns;
+}
+
+static double error_of(
+    const struct e2b_forecast *forecast, const struct e2b_composition *compositions, int count) {
+    double sum = 0;
+    for (int i = 0; i < count; i++) {
+        double error =
+            log(makespan_of(forecast, &compositions[i]) / (double)compositions[i].makespan_ns);
+        sum += error * error;
+    }
+    for (int i = 0; i < forecast->models[0].size_count; i++)
+        sum += LOW_DEMAND * forecast->models[0].demand[i];
+    return sum;
+}
+
+/* Each demand in turn a step up or down, with smaller and smaller steps. */
+static void descend(
+    struct e2b_forecast *forecast, const struct e2b_composition *compositions, int count) {
+    struct e2b_forecast_model *model = &forecast->models[0];
+    double best = error_of(forecast, compositions, count), step = 0.25;
+    for (int round = 0; round < FIT_ROUNDS; round++, step *= 0.92)
+        for (int i = 0; i < model->size_count; i++)
+            for (int sign = -1; sign <= 1; sign += 2) {
+                double before = model->demand[i], tried = before * (1 + sign * step);
+                model->demand[i] = fmin(fmax(tried, LEAST_DEMAND), MOST_DEMAND);
+                double error = error_of(forecast, compositions, count);
+                if (error < best)
+                    best = error;
+                else
+                    model->demand[i] = before;
+            }
+}
+
+enum e2b_status e2b_profile_fit(const struct e2b_sched_model *model,
+    const struct e2b_composition *compositions, int count, struct e2b_profile *out,
+    struct e2b_error *err) {
+    struct e2b_forecast forecast;
+    bool held[E2B_SCHED_MAX_SIZES] = {false};
+    if (!e2b_forecast_init(&forecast, model, 1))
+        return e2b_fail_memory(err, "a profile");
+    for (int i = 0; i < count; i++)
+        for (int j = 0; j < compositions[i].count; j++)
+            held[compositions[i].size_index[j]] = true;
+    for (int i = 0; i < model->size_count; i++)
+        forecast.models[0].demand[i] = FIRST_DEMAND;
+    descend(&forecast, compositions, count);
+    double error = 0;
+    for (int i = 0; i < count; i++)
+        error += fabs(
+            makespan_of(&forecast, &compositions[i]) / (double)compositions[i].makespan_ns - 1);
+    for (int i = 0; i < model->size_count; i++)
+        out->demand[i] = held[i] ? forecast.models[0].demand[i] : 0;
+    out->compositions = count;
+    out->mean_error = count > 0 ? error / count : 0;
+    e2b_forecast_finish(&forecast);
+    return E2B_OK;
+}
+
+/* Measuring. */
+
+struct profiler {
+    struct e2b_served *served;
+    struct e2b_profile *profile;
+    int64_t until_ns;
+    struct e2b_composition compositions[E2B_PROFILE_MAX_COMPOSITIONS];
+    int count;
+};
+
+static int64_t now_of(const struct e2b_served *served) {
+    return served->device->ops->now_ns(served->device);
+}
+
+static int compare_times(const void *a, const void *b) {
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static int64_t median(int64_t *times, int count) {
+    qsort(times, (size_t)count, sizeof *times, compare_times);
+    return times[count / 2] > 0 ? times[count / 2] : 1;
+}
+
+/* All batches at once, on slots side by side, each on an instance of its own. enqueue_ns: of the
+ * host, of all launches. */
+static enum e2b_status run_together(struct e2b_served *served,
+    const struct e2b_composition *composition, int64_t *took_ns, int64_t *enqueue_ns,
+    struct e2b_error *err) {
+    struct e2b_instance *instances[E2B_PROFILE_MAX_BATCHES];
+    int used[E2B_SCHED_MAX_SIZES] = {0}, first = 0, started = 0;
+    int64_t start_ns = now_of(served);
+    for (; started < composition->count && err->status == E2B_OK; started++) {
+        struct e2b_granularity *size = &served->sizes[composition->size_index[started]];
+        instances[started] = size->instances[used[composition->size_index[started]]++];
+        e2b_instance_run(instances[started], first, NULL, NULL, err);
+        first += size->size;
+    }
+    *enqueue_ns = now_of(served) - start_ns;
+    for (int i = 0; i < started; i++) {
+        struct e2b_error late = {0};
+        if (served->device->ops->finish(e2b_instance_queue(instances[i]), &late) != E2B_OK
+            && err->status == E2B_OK)
+            *err = late;
+    }
+    *took_ns = now_of(served) - start_ns;
+    return err->status;
+}
+
+static enum e2b_status measure(struct profiler *profiler, struct e2b_composition *composition,
+    int64_t *enqueue_ns, struct e2b_error *err) {
+    int64_t took_ns[RUNS], enqueued_ns[RUNS];
+    int runs = 0;
+    do {
+        if (run_together(profiler->served, composition, &took_ns[runs], &enqueued_ns[runs], err)
+            != E2B_OK)
+            return err->status;
+        runs++;
+    } while (runs < RUNS && now_of(profiler->served) < profiler->until_ns);
+    composition->makespan_ns = median(took_ns, runs);
+    *enqueue_ns = median(enqueued_ns, runs);
+    return E2B_OK;
+}
+
+static int64_t launches_of(const struct e2b_served *served, int size_index) {
+    int count = e2b_plan_step_count(served->sizes[size_index].plan);
+    return count > 0 ? count : 1;
+}
+
+static enum e2b_status measure_alone(struct profiler *profiler, struct e2b_error *err) {
+    struct e2b_served *served = profiler->served;
+    for (int i = 0; i < served->size_count; i++) {
+        struct e2b_composition alone = {.count = 1, .size_index = {i}};
+        int64_t enqueue_ns;
+        if (measure(profiler, &alone, &enqueue_ns, err) != E2B_OK)
+            return e2b_error_while(err, "timing batch size %d", served->sizes[i].size);
+        profiler->profile->solo_ns[i] = alone.makespan_ns;
+        int64_t launch_ns = enqueue_ns / launches_of(served, i);
+        if (i == 0 || launch_ns < profiler->profile->launch_ns)
+            profiler->profile->launch_ns = launch_ns;
+    }
+    return E2B_OK;
+}
+
+static enum e2b_status measure_reply(struct profiler *profiler, struct e2b_error *err) {
+    struct e2b_served *served = profiler->served;
+    int count = served->sizes[served->size_count - 1].size;
+    struct e2b_queue *queue = e2b_instance_queue(served->sizes[0].instances[0]);
+    int64_t took_ns[RUNS];
+    for (int run = 0; run < RUNS; run++) {
+        int64_t start_ns = now_of(served);
+        if (e2b_pool_download(served->pool, 0, count, queue, NULL, err) != E2B_OK
+            || served->device->ops->finish(queue, err) != E2B_OK)
+            return e2b_error_while(err, "timing the copy of outputs");
+        took_ns[run] = now_of(served) - start_ns;
+    }
+    profiler->profile->reply_ns = median(took_ns, RUNS);
+    return E2B_OK;
+}
+
+/* Only what has an instance and slots for each batch. */
+static void plan_composition(struct profiler *profiler, const int *size_index, int count) {
+    const struct e2b_served *served = profiler->served;
+    int used[E2B_SCHED_MAX_SIZES] = {0}, slots = 0;
+    if (count < 2 || count > E2B_PROFILE_MAX_BATCHES
+        || profiler->count == E2B_PROFILE_MAX_COMPOSITIONS)
+        return;
+    struct e2b_composition *composition = &profiler->compositions[profiler->count];
+    *composition = (struct e2b_composition){.count = count};
+    for (int i = 0; i < count; i++) {
+        composition->size_index[i] = size_index[i];
+        slots += served->sizes[size_index[i]].size;
+        if (++used[size_index[i]] > served->sizes[size_index[i]].instance_count)
+            return;
+    }
+    profiler->count += slots <= served->options.slot_count;
+}
+
+/* Equals, then neighbours, then everything up to a size, then the other pairs: what tells most
+ * comes first, as time may run out. */
+static void plan_compositions(struct profiler *profiler) {
+    const struct e2b_served *served = profiler->served;
+    int size_count = served->size_count, all[E2B_PROFILE_MAX_BATCHES], count = 0;
+    for (int i = 0; i < size_count; i++)
+        plan_composition(profiler, (const int[]){i, i}, 2);
+    for (int i = 1; i < size_count; i++)
+        plan_composition(profiler, (const int[]){i - 1, i}, 2);
+    for (int i = 0; i < size_count; i++) {
+        for (int j = 0; j < served->sizes[i].instance_count; j++)
+            if (count < E2B_PROFILE_MAX_BATCHES)
+                all[count++] = i;
+        if (count > 2)
+            plan_composition(profiler, all, count);
+    }
+    for (int i = 0; i < size_count; i++)
+        for (int j = i + 2; j < size_count; j++)
+            plan_composition(profiler, (const int[]){i, j}, 2);
+}
+
+static enum e2b_status measure_together(struct profiler *profiler, struct e2b_error *err) {
+    struct e2b_served *served = profiler->served;
+    int planned, done = 0;
+    plan_compositions(profiler);
+    planned = profiler->count;
+    for (; done < planned && now_of(served) < profiler->until_ns; done++) {
+        int64_t enqueue_ns;
+        e2b_progress("timing batches side by side", done, planned, served->name);
+        if (measure(profiler, &profiler->compositions[done], &enqueue_ns, err) != E2B_OK)
+            return e2b_error_while(err, "timing batches side by side");
+    }
+    e2b_progress("timing batches side by side", planned, planned, served->name);
+    profiler->count = done;
+    return E2B_OK;
+}
+
+static void describe(const struct profiler *profiler, struct e2b_sched_model *out) {
+    e2b_served_describe(profiler->served, out);
+    memcpy(out->solo_ns, profiler->profile->solo_ns, sizeof out->solo_ns);
+    out->launch_ns = profiler->profile->launch_ns;
+}
+
+static enum e2b_status run_profiler(
+    struct e2b_served *served, int64_t budget_ns, struct e2b_profile *out, struct e2b_error *err) {
+    struct profiler profiler = {served, out, now_of(served) + budget_ns, .count = 0};
+    struct e2b_sched_model model;
+    *out = (struct e2b_profile){0};
+    if (measure_alone(&profiler, err) != E2B_OK || measure_reply(&profiler, err) != E2B_OK
+        || measure_together(&profiler, err) != E2B_OK)
+        return err->status;
+    describe(&profiler, &model);
+    return e2b_profile_fit(&model, profiler.compositions, profiler.count, out, err);
+}
+
+/* Keeping. */
+
+static uint64_t hash_text(uint64_t hash, const char *text) {
+    return e2b_hash(hash, text, strlen(text) + 1);
+}
+
+/* Of all that durations depend on. */
+static uint64_t key_of(const struct e2b_served *served) {
+    uint64_t hash = hash_text(E2B_HASH_START, served->device->identity);
+    hash = e2b_hash(hash, &served->options.slot_count, sizeof served->options.slot_count);
+    for (int i = 0; i < served->size_count; i++) {
+        const struct e2b_granularity *size = &served->sizes[i];
+        const int counts[] = {size->size, size->instance_count, e2b_plan_step_count(size->plan)};
+        hash = e2b_hash(hash, counts, sizeof counts);
+        for (int j = 0; j < counts[2]; j++) {
+            const struct e2b_step *step = e2b_plan_step(size->plan, j);
+            hash = hash_text(hash_text(hash, step->variant),
+                step->launch.routine ? step->launch.routine : step->launch.kernel);
+            hash = e2b_hash(hash, step->launch.global, sizeof step->launch.global);
+            hash = e2b_hash(hash, step->launch.local, sizeof step->launch.local);
+        }
+    }
+    return hash;
+}
+
+void e2b_profile_write(
+    const struct e2b_profile *profile, int size_count, uint64_t key, struct e2b_text *out) {
+    size_t start = out->len;
+    e2b_text_add(out, "e2bird-profile 1 %016" PRIx64 "\n", key);
+    e2b_text_add(out, "device %" PRId64 " %" PRId64 " %d %.6f\n", profile->launch_ns,
+        profile->reply_ns, profile->compositions, profile->mean_error);
+    for (int i = 0; i < size_count; i++)
+        e2b_text_add(out, "size %" PRId64 " %.6f\n", profile->solo_ns[i], profile->demand[i]);
+    if (!out->failed)
+        e2b_text_add(out, "end %016" PRIx64 "\n",
+            e2b_hash(E2B_HASH_START, out->data + start, out->len - start));
+}
+
+static bool is_sane(const struct e2b_profile *profile, int size_count) {
+    for (int i = 0; i < size_count; i++)
+        if (profile->solo_ns[i] < 1 || !(profile->demand[i] >= 0)
+            || profile->demand[i] > MOST_DEMAND)
+            return false;
+    return profile->launch_ns >= 0 && profile->reply_ns >= 0 && profile->compositions >= 0;
+}
+
+bool e2b_profile_read(
+    const char *text, size_t bytes, int size_count, uint64_t key, struct e2b_profile *out) {
+    struct e2b_profile profile = {0};
+    uint64_t found = 0, sum = 0;
+    char copy[4096];
+    int used = 0, at = 0;
+    if (bytes >= sizeof copy)
+        return false;
+    memcpy(copy, text, bytes);
+    copy[bytes] = '\0';
+    if (sscanf(copy, "e2bird-profile 1 %16" SCNx64 "\ndevice %" SCNd64 " %" SCNd64 " %d %lf\n%n",
+            &found, &profile.launch_ns, &profile.reply_ns, &profile.compositions,
+            &profile.mean_error, &used)
+            != 5
+        || found != key || used == 0)
+        return false;
+    for (int i = 0; i < size_count; i++, used += at)
+        if (at = 0,
+            sscanf(copy + used, "size %" SCNd64 " %lf\n%n", &profile.solo_ns[i], &profile.demand[i],
+                &at) != 2
+                || at == 0)
+            return false;
+    if (sscanf(copy + used, "end %16" SCNx64, &sum) != 1
+        || sum != e2b_hash(E2B_HASH_START, copy, (size_t)used) || !is_sane(&profile, size_count))
+        return false;
+    *out = profile;
+    return true;
+}
+
+static bool load(
+    const char *path, const struct e2b_served *served, uint64_t key, struct e2b_profile *out) {
+    struct e2b_file file = {0};
+    struct e2b_error ignored = {0};
+    if (e2b_file_map(path, &file, &ignored) != E2B_OK)
+        return false;
+    bool read = file.data
+        && e2b_profile_read((const char *)file.data, file.bytes, served->size_count, key, out);
+    e2b_file_unmap(&file);
+    if (!read)
+        e2b_log(E2B_LOG_WARN, "profiler", "%s is damaged, measuring again", path);
+    return read;
+}
+
+static void save(const char *folder, const char *path, const struct e2b_served *served,
+    uint64_t key, const struct e2b_profile *profile) {
+    struct e2b_error err = {0};
+    struct e2b_text text = {0};
+    e2b_profile_write(profile, served->size_count, key, &text);
+    if (text.failed)
+        e2b_fail_memory(&err, "a profile");
+    else if (e2b_file_make_folder(folder, &err) == E2B_OK)
+        e2b_file_replace(path, text.data, text.len, &err);
+    if (err.status != E2B_OK)
+        e2b_log(E2B_LOG_WARN, "profiler", "durations are not kept: %s", err.text);
+    e2b_text_finish(&text);
+}
+
+enum e2b_status e2b_served_profile(struct e2b_served *served, const char *folder, int64_t budget_ns,
+    struct e2b_profile *out, struct e2b_error *err) {
+    char path[4096] = "";
+    uint64_t key = key_of(served);
+    if (folder && folder[0]
+        && snprintf(path, sizeof path, "%s/%016" PRIx64 ".profile", folder, key)
+            >= (int)sizeof path)
+        path[0] = '\0';
+    if (path[0] && load(path, served, key, out))
+        return E2B_OK;
+    if (run_profiler(served, budget_ns, out, err) != E2B_OK)
+        return e2b_error_while(err, "profiling model \"%s\"", served->name);
+    if (path[0])
+        save(folder, path, served, key, out);
+    return E2B_OK;
+}
