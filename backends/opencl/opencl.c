@@ -144,7 +144,7 @@ enum e2b_status e2b_opencl_open(
     if (!device)
         return e2b_fail_memory(err, "a device");
     device->base.ops = &ops;
-    e2b_profile_prepare(options->cache_folder);
+    e2b_profile_prepare();
     if (open_device(device, options, err) != E2B_OK) {
         destroy(&device->base);
         return err->status;

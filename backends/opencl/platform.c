@@ -124,7 +124,7 @@ enum e2b_status e2b_cl_find(struct e2b_cl_found **out, int *count, struct e2b_er
 enum e2b_status e2b_opencl_list(
     struct e2b_opencl_info *infos, int capacity, int *count, struct e2b_error *err) {
     struct e2b_cl_found *found;
-    e2b_profile_prepare(NULL);
+    e2b_profile_prepare();
     if (e2b_cl_find(&found, count, err) != E2B_OK)
         return err->status;
     for (int i = 0; i < *count && i < capacity; i++)

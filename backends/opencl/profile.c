@@ -4,10 +4,12 @@
 
 #include <pthread.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 static const struct e2b_profile profiles[] = {
@@ -36,21 +38,32 @@ const struct e2b_profile *e2b_profile_find(const char *platform) {
     return profile;
 }
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static bool prepared;
+/* Less room than this, and what a runtime compiles may be cut short on the disk. */
+#define ROOM_BYTES (32ull << 20)
 
-/* A folder that we can write: under the cache, else one of this user's own among the temporary
- * ones, since a home that is read-only or missing is normal and PoCL does not start without a
- * folder. */
-static bool writable_folder(const char *cache_folder, char *out, size_t capacity) {
-    char root[400];
+static bool takes_files(const char *folder) {
     struct e2b_error err = {0};
-    struct stat info;
-    e2b_file_cache_folder(cache_folder, root, sizeof root);
-    snprintf(out, capacity, "%s/pocl", root);
-    if (root[0] && e2b_file_make_folder(out, &err) == E2B_OK && access(out, W_OK) == 0)
-        return true;
+    struct statvfs info;
+    return e2b_file_make_folder(folder, &err) == E2B_OK && access(folder, W_OK) == 0
+        && statvfs(folder, &info) == 0 && (uint64_t)info.f_bavail * info.f_frsize >= ROOM_BYTES;
+}
+
+/* Where PoCL looks if it is not told. */
+static bool default_folder_takes_files(void) {
+    char folder[512];
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    bool named = cache && cache[0];
+    if (!named && !(home && home[0]))
+        return false;
+    snprintf(
+        folder, sizeof folder, "%s%s/pocl/kcache", named ? cache : home, named ? "" : "/.cache");
+    return takes_files(folder);
+}
+
+/* One of this user's own among the temporary ones. */
+static bool make_temporary_folder(char *out, size_t capacity) {
     const char *temporary = getenv("TMPDIR");
+    struct stat info;
     snprintf(out, capacity, "%s/e2bird-pocl-%u", temporary && temporary[0] ? temporary : "/tmp",
         (unsigned)geteuid());
     mkdir(out, 0700);
@@ -58,16 +71,15 @@ static bool writable_folder(const char *cache_folder, char *out, size_t capacity
         && (info.st_mode & 0077) == 0;
 }
 
-static void prepare(const char *cache_folder) {
+static void prepare(void) {
     char folder[512];
-    if (!getenv("POCL_CACHE_DIR") && writable_folder(cache_folder, folder, sizeof folder))
+    if (!getenv("POCL_CACHE_DIR") && !default_folder_takes_files()
+        && make_temporary_folder(folder, sizeof folder))
         setenv("POCL_CACHE_DIR", folder, 0);
 }
 
-void e2b_profile_prepare(const char *cache_folder) {
-    pthread_mutex_lock(&lock);
-    if (!prepared)
-        prepare(cache_folder);
-    prepared = true;
-    pthread_mutex_unlock(&lock);
+static pthread_once_t prepared = PTHREAD_ONCE_INIT;
+
+void e2b_profile_prepare(void) {
+    pthread_once(&prepared, prepare);
 }

@@ -22,8 +22,9 @@ struct e2b_profile {
 
 const struct e2b_profile *e2b_profile_find(const char *platform);
 
-/* Before the first call of OpenCL: have runtimes that keep caches of their own keep them under our
- * folder (NULL: the default one). The user's own environment wins. Once a process, any thread. */
-void e2b_profile_prepare(const char *cache_folder);
+/* Before the first call of OpenCL. A runtime that keeps files of its own (PoCL, under the user's cache
+ * folder) does not start without a folder, and a home that is missing, read-only or full is normal:
+ * then it gets one among the temporary files. What the environment says wins. Any thread. */
+void e2b_profile_prepare(void);
 
 #endif
