@@ -16,6 +16,7 @@ TESTS = {
     "all_skipped": "echo 'SKIP: no device'; echo '[  PASSED  ] 0 test(s).'",
     "pytest_skipped": "echo 'SKIPPED [2] a_test.py:3: no model'; echo '2 skipped in 0.01s'",
     "skipped": "echo 'SKIP: no libfoo'; exit 77",
+    "silent": "exit 77",
     "bad": "exit 1",
     "crash": "kill -SEGV $$",
 }
@@ -49,6 +50,10 @@ class TestResults(ScriptCase):
             "skipped pytest_skipped: a_test.py:3: no model",
             "skipped skipped: no libfoo"])
         self.assertEqual(lines[-1], "2 passed, 0 failed, 3 skipped")
+
+    def test_a_skip_without_a_reason_failed(self):
+        self.assertEqual(self.results(["good", "silent"]),
+                         (1, ["FAILED silent", "1 passed, 1 failed, 0 skipped"]))
 
     def test_whatever_did_not_run_to_its_end_failed(self):
         code, lines = self.results(["good", "bad", "crash"], """
