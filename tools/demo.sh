@@ -20,8 +20,10 @@ config=configs/demo.yaml
 command=build/tools/e2bird
 work=$(mktemp -d)
 server=
+reader=
 
 clean_up() {
+    [ -z "$reader" ] || kill "$reader" 2> /dev/null || true
     if [ -n "$server" ]; then
         kill -TERM "$server" 2> /dev/null || true
         wait "$server" 2> /dev/null || true
@@ -57,25 +59,26 @@ python=$(tools/python_env.sh)
 step "4/6  Server"
 port=$("$python" tools/demo_answer.py free-port 8000)
 url=http://127.0.0.1:$port
-"$command" serve "$config" --port "$port" 2> "$work/server.log" &
+: > "$work/server.log"
+"$command" serve "$config" --port "$port" 2>> "$work/server.log" &
 server=$!
 echo "$command serve $config --port $port"
 echo "The first start compiles and checks the kernels of every batch size for this device."
+tail -n +1 -f "$work/server.log" &
+reader=$!
 waited=0
 until curl --silent --fail --output "$work/ready" "$url/v2/health/ready"; do
     kill -0 "$server" 2> /dev/null || {
-        cat "$work/server.log" >&2
         server=
-        fail "the server ended before it was ready"
+        fail "the server ended before it was ready: $(tail -n 1 "$work/server.log")"
     }
-    [ "$waited" -lt 3000 ] || {
-        cat "$work/server.log" >&2
-        fail "the server was not ready after five minutes"
-    }
+    [ "$waited" -lt 3000 ] || fail "the server was not ready after five minutes"
     waited=$((waited + 1))
     sleep 0.1
 done
-tail -n 3 "$work/server.log"
+kill "$reader" 2> /dev/null || true
+wait "$reader" 2> /dev/null || true
+reader=
 
 step "5/6  What is in models/coffee.png?"
 echo "curl -H 'Content-Type: image/png' --data-binary @models/coffee.png \\"
