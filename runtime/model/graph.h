@@ -67,6 +67,13 @@ struct e2b_image_input {
     float mean[4], scale[4];
 };
 
+/* How far to prepare a graph. Only a placed one can run on a device. */
+enum e2b_graph_stage {
+    E2B_GRAPH_PLACED, /* precision, layout and storage are chosen */
+    E2B_GRAPH_FUSED,  /* nodes are merged */
+    E2B_GRAPH_FOLDED, /* as the file says, with numbers for shapes and what is constant computed */
+};
+
 struct e2b_graph_options {
     int batch;
     enum e2b_dtype precision;
@@ -76,7 +83,7 @@ struct e2b_graph_options {
      * as long as the model's inputs and outputs. */
     const int64_t *input_stride, *output_stride;
     struct e2b_image_input image;
-    bool keep_layout; /* stop before precision and layout: for tests and `inspect` */
+    enum e2b_graph_stage stage;
 };
 
 /* Read an ONNX file. Refuses, naming node and operator, whatever cannot be run. The file is not

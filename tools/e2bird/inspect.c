@@ -78,7 +78,8 @@ static void print_memory(const struct e2b_graph *graph) {
 }
 
 static enum e2b_status host_graph(struct e2b_model *model, const struct inspect_args *args,
-    enum e2b_dtype precision, bool keep_layout, struct e2b_graph **out, struct e2b_error *err) {
+    enum e2b_dtype precision, enum e2b_graph_stage stage, struct e2b_graph **out,
+    struct e2b_error *err) {
     const struct e2b_graph_options options = {
         .batch = e2b_model_is_batchable(model) || e2b_model_input_count(model) == 0
             ? args->batch
@@ -86,30 +87,41 @@ static enum e2b_status host_graph(struct e2b_model *model, const struct inspect_
         .precision = precision,
         .channel_align = HOST_CHANNEL_ALIGN,
         .image = {.input = -1},
-        .keep_layout = keep_layout,
+        .stage = stage,
     };
     return e2b_graph_create(model, &options, out, err);
 }
 
+static enum e2b_status print_stages(
+    struct e2b_graph *const *graphs, const char *const *titles, int count, struct e2b_error *err) {
+    for (int i = 0; i < count && err->status == E2B_OK; i++) {
+        printf("\ngraph of batch %d, %s\n", graphs[i]->batch, titles[i]);
+        print_graph(graphs[i], err);
+    }
+    return err->status;
+}
+
 static enum e2b_status inspect_on_host(
     const struct inspect_args *args, enum e2b_dtype precision, struct e2b_error *err) {
+    static const enum e2b_graph_stage stages[] = {
+        E2B_GRAPH_FOLDED, E2B_GRAPH_FUSED, E2B_GRAPH_PLACED};
+    static const char *const titles[] = {"as the file says, with what is constant computed",
+        "with nodes merged", "with precision, layout and shared storage"};
+    enum { COUNT = sizeof stages / sizeof stages[0] };
     struct e2b_model *model = NULL;
-    struct e2b_graph *before = NULL, *after = NULL;
-    if (e2b_model_load(args->model, &model, err) == E2B_OK
-        && host_graph(model, args, precision, true, &before, err) == E2B_OK
-        && host_graph(model, args, precision, false, &after, err) == E2B_OK) {
+    struct e2b_graph *graphs[COUNT] = {NULL};
+    e2b_model_load(args->model, &model, err);
+    for (int i = 0; i < COUNT && err->status == E2B_OK; i++)
+        host_graph(model, args, precision, stages[i], &graphs[i], err);
+    if (err->status == E2B_OK) {
         printf("%s\n", args->model);
         print_model(model);
-        print_operators(before);
-        printf("\ngraph of batch %d, folded and fused\n", before->batch);
-        if (print_graph(before, err) == E2B_OK) {
-            printf("\ngraph with precision, layout and shared storage\n");
-            print_graph(after, err);
-        }
-        print_memory(after);
+        print_operators(graphs[0]);
+        if (print_stages(graphs, titles, COUNT, err) == E2B_OK)
+            print_memory(graphs[COUNT - 1]);
     }
-    e2b_graph_destroy(before);
-    e2b_graph_destroy(after);
+    for (int i = 0; i < COUNT; i++)
+        e2b_graph_destroy(graphs[i]);
     e2b_model_destroy(model);
     return err->status;
 }
@@ -161,9 +173,11 @@ static int inspect(int argc, char **argv) {
             ARG_TEXT, &given.device, 0, 0},
         {0}};
     const struct arg_table table = {"inspect",
-        "Shows what a network is made of: inputs, outputs, operators, work, weights, the graph "
-        "before\nand after layout and precision are chosen, and the memory plan. Needs no device "
-        "but for --explain.",
+        "Shows what a network is made of: inputs, outputs, operators, work, weights, the graph as "
+        "it\n"
+        "is read, after nodes are merged, and after layout and precision are chosen, and the "
+        "memory\n"
+        "plan. Needs no device but for --explain.",
         "  e2bird inspect models/efficientnet_lite0.onnx\n"
         "  e2bird inspect models/efficientnet_lite0.onnx --batch 8 --explain --device cpu\n",
         args};

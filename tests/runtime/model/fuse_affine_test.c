@@ -7,7 +7,7 @@ static const struct e2b_graph_options options = {.batch = 2,
     .precision = E2B_F32,
     .channel_align = 4,
     .image = {.input = -1},
-    .keep_layout = true};
+    .stage = E2B_GRAPH_FUSED};
 
 static void add_norm(struct e2b_builder *builder, const char *input, const char *output) {
     static const float variance[] = {0.5f, 1, 2, 0.25f, 3, 1.5f};

@@ -8,12 +8,12 @@
 
 #define PERM(...) ((const int64_t[]){__VA_ARGS__})
 
-static struct e2b_graph_options options_of(bool keep_layout) {
+static struct e2b_graph_options options_of(enum e2b_graph_stage stage) {
     return (struct e2b_graph_options){.batch = 2,
         .precision = E2B_F32,
         .channel_align = 4,
         .image = {.input = -1},
-        .keep_layout = keep_layout};
+        .stage = stage};
 }
 
 static void transpose(
@@ -44,8 +44,8 @@ static struct e2b_builder *start(void) {
 }
 
 static struct e2b_graph *finish(
-    struct e2b_builder *builder, bool keep_layout, struct e2b_model **model) {
-    const struct e2b_graph_options options = options_of(keep_layout);
+    struct e2b_builder *builder, enum e2b_graph_stage stage, struct e2b_model **model) {
+    const struct e2b_graph_options options = options_of(stage);
     *model = e2b_builder_model(builder);
     return e2b_check_graph(*model, &options, 1e-5);
 }
@@ -59,7 +59,7 @@ static const struct e2b_node *attention_of(const struct e2b_graph *graph) {
 
 static void expect(struct e2b_builder *builder, int nodes, int inputs, double scale) {
     struct e2b_model *model;
-    struct e2b_graph *graph = finish(builder, true, &model);
+    struct e2b_graph *graph = finish(builder, E2B_GRAPH_FUSED, &model);
     const struct e2b_node *node = attention_of(graph);
     assert_non_null(node);
     assert_int_equal(graph->node_count, nodes);
@@ -72,7 +72,7 @@ static void expect(struct e2b_builder *builder, int nodes, int inputs, double sc
 
 static void expect_none(struct e2b_builder *builder) {
     struct e2b_model *model;
-    struct e2b_graph *graph = finish(builder, true, &model);
+    struct e2b_graph *graph = finish(builder, E2B_GRAPH_FUSED, &model);
     assert_null(attention_of(graph));
     e2b_graph_destroy(graph);
     e2b_model_destroy(model);
@@ -112,7 +112,7 @@ static void other_orders_are_views(void **state) {
     softmax(builder, "s", "p", -1);
     e2b_builder_node(builder, "MatMul", "p,v", "h");
     e2b_builder_node(builder, "Relu", "h", "y");
-    struct e2b_graph *graph = finish(builder, false, &model);
+    struct e2b_graph *graph = finish(builder, E2B_GRAPH_PLACED, &model);
     assert_int_equal(e2b_count_nodes(graph, "attention"), 1);
     assert_int_equal(e2b_count_nodes(graph, "activation"), 1);
     assert_int_equal(e2b_count_nodes(graph, "matmul"), 0);

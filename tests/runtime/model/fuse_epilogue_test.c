@@ -8,7 +8,7 @@ static const struct e2b_graph_options options = {.batch = 2,
     .precision = E2B_F32,
     .channel_align = 4,
     .image = {.input = -1},
-    .keep_layout = true};
+    .stage = E2B_GRAPH_FUSED};
 
 static struct e2b_builder *start(void) {
     struct e2b_builder *builder = e2b_builder_create(13);

@@ -10,7 +10,7 @@ static const struct e2b_graph_options options = {.batch = 2,
     .precision = E2B_F32,
     .channel_align = 4,
     .image = {.input = -1},
-    .keep_layout = true};
+    .stage = E2B_GRAPH_FUSED};
 
 static void mean(struct e2b_builder *builder, const char *input, const char *output, int64_t axis) {
     Onnx__NodeProto *node = e2b_builder_node(builder, "ReduceMean", input, output);

@@ -8,7 +8,7 @@ static const struct e2b_graph_options options = {.batch = 2,
     .precision = E2B_F32,
     .channel_align = 4,
     .image = {.input = -1},
-    .keep_layout = true};
+    .stage = E2B_GRAPH_FUSED};
 
 static void identities_vanish(void **state) {
     (void)state;
@@ -37,7 +37,7 @@ static void nothing_but_an_identity(void **state) {
     e2b_builder_output(builder, "y");
     e2b_builder_output(builder, "z");
     struct e2b_model *model = e2b_builder_model(builder);
-    place.keep_layout = false;
+    place.stage = E2B_GRAPH_PLACED;
     struct e2b_graph *graph = e2b_check_graph(model, &place, 1e-5);
     assert_int_equal(e2b_count_nodes(graph, "convert"), 2);
     e2b_graph_destroy(graph);

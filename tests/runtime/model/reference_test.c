@@ -25,7 +25,7 @@ static void computes_every_output(void **state) {
         .precision = E2B_F32,
         .channel_align = 1,
         .image = {.input = -1},
-        .keep_layout = true};
+        .stage = E2B_GRAPH_FUSED};
     assert_ok(e2b_graph_create(model, &options, &graph, &err), err);
     const double x[] = {0.5, 1, -3, 4}, *in[] = {x};
     double y[4], z[4], *out[] = {y, z};
