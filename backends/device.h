@@ -1,8 +1,8 @@
 /* The one interface between e2bird and a device. backends/opencl drives real ones, backends/sim one
  * that does not exist, in virtual time. Handles are opaque and belong to the device that made them;
  * destroy functions take NULL. Every enqueue is on an in-order queue and returns before the work is
- * done. Threads: one thread at a time enqueues on a queue; buffers, programs and kernels may be made
- * from any thread; a kernel object is set and enqueued by one thread at a time. */
+ * done. Threads: one thread at a time enqueues on a queue; buffers, programs and kernels may be
+ * made from any thread; a kernel object is set and enqueued by one thread at a time. */
 #ifndef E2B_BACKENDS_DEVICE_H
 #define E2B_BACKENDS_DEVICE_H
 
@@ -40,10 +40,17 @@ struct e2b_device_ops {
     void (*buffer_destroy)(struct e2b_device *device, struct e2b_buffer *buffer);
     /* Address of a pinned buffer, valid until it is destroyed; NULL for device memory. */
     void *(*buffer_host)(struct e2b_device *device, struct e2b_buffer *buffer);
+    /* The address at which the host writes a whole buffer that no work uses, until buffer_unmap;
+     * what was in it is lost. No copy is made where traits.host_unified. */
+    enum e2b_status (*buffer_map)(
+        struct e2b_device *device, struct e2b_buffer *buffer, void **out, struct e2b_error *err);
+    enum e2b_status (*buffer_unmap)(
+        struct e2b_device *device, struct e2b_buffer *buffer, void *mapped, struct e2b_error *err);
 
     enum e2b_status (*queue_create)(
         struct e2b_device *device, struct e2b_queue **out, struct e2b_error *err);
-    void (*queue_destroy)(struct e2b_device *device, struct e2b_queue *queue); /* waits for its work */
+    void (*queue_destroy)(
+        struct e2b_device *device, struct e2b_queue *queue); /* waits for its work */
 
     /* Compile, or load from the program cache. Any thread, several at once. */
     enum e2b_status (*program_build)(struct e2b_device *device, const struct e2b_source *source,
@@ -51,9 +58,9 @@ struct e2b_device_ops {
     void (*program_destroy)(struct e2b_device *device, struct e2b_program *program);
     enum e2b_status (*kernel_create)(struct e2b_device *device, struct e2b_program *program,
         const char *name, struct e2b_kernel **out, struct e2b_error *err);
-    /* (optional) A library routine with a kernel's interface; UNSUPPORTED if there is none so named.
-     * "clblast_sgemm": C[m][n] = A[m][k] B[k][n], row-major; arguments A, a_offset, B, b_offset, C,
-     * c_offset, m, n, k, lda, ldb, ldc, transpose_b. */
+    /* (optional) A library routine with a kernel's interface; UNSUPPORTED if there is none so
+     * named. "clblast_sgemm": C[m][n] = A[m][k] B[k][n], row-major; arguments A, a_offset, B,
+     * b_offset, C, c_offset, m, n, k, lda, ldb, ldc, transpose_b. */
     enum e2b_status (*routine_create)(struct e2b_device *device, const char *name,
         struct e2b_kernel **out, struct e2b_error *err);
     void (*kernel_destroy)(struct e2b_device *device, struct e2b_kernel *kernel);
@@ -75,8 +82,8 @@ struct e2b_device_ops {
     enum e2b_status (*enqueue_fill)(struct e2b_queue *queue, struct e2b_buffer *buffer,
         size_t offset, size_t bytes, unsigned char value, struct e2b_error *err);
     /* Later work on queue starts only after these events, which may be of other queues. */
-    enum e2b_status (*enqueue_wait)(struct e2b_queue *queue, struct e2b_event *const *events,
-        int count, struct e2b_error *err);
+    enum e2b_status (*enqueue_wait)(
+        struct e2b_queue *queue, struct e2b_event *const *events, int count, struct e2b_error *err);
     enum e2b_status (*flush)(struct e2b_queue *queue, struct e2b_error *err);
     /* Block until all work of the queue is done (a simulated device runs its clock forward). */
     enum e2b_status (*finish)(struct e2b_queue *queue, struct e2b_error *err);
@@ -84,8 +91,8 @@ struct e2b_device_ops {
     enum e2b_event_state (*event_state)(struct e2b_event *event, struct e2b_error *err);
     enum e2b_status (*event_wait)(struct e2b_event *event, struct e2b_error *err);
     void (*event_times)(struct e2b_event *event, struct e2b_event_times *out);
-    /* Call done(context, state) once, from any thread, soon after the event ended. done is short and
-     * must not call the device. The event may be released before. */
+    /* Call done(context, state) once, from any thread, soon after the event ended. done is short
+     * and must not call the device. The event may be released before. */
     enum e2b_status (*event_notify)(struct e2b_event *event,
         void (*done)(void *context, enum e2b_event_state state), void *context,
         struct e2b_error *err);

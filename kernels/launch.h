@@ -13,22 +13,27 @@ struct e2b_source {
     size_t bytes;
 };
 
+/* Where the values of a constant come from that is not in memory (runtime/model/constants.h). */
+struct e2b_origin;
+
 /* A constant known on the host: an initializer or what was folded from some. Row-major, immutable,
  * owned by the model's constant store, alive as long as the model. */
 struct e2b_constant {
     uint64_t id; /* unique in its store; equal content derived twice has one id */
     enum e2b_dtype dtype;
     struct e2b_shape shape;
-    const void *data;
+    const void *data; /* NULL: more than 16 KiB of floats that only packings read, which get them */
+    const struct e2b_origin *origin; /* where data is NULL */
 };
 
 /* How a constant is rearranged for a kernel. Done once a device and shared by all batch sizes: two
  * packings with the same constants and key are the same buffer. */
 struct e2b_packing {
-    char key[96];                       /* e.g. "conv-panel16 f16 k64x3x3x64" */
-    const struct e2b_constant *from[4]; /* unused ones NULL; from[0] may be NULL (a pure table) */
-    int64_t numbers[16];                /* what pack needs beside its inputs; part of no key */
-    size_t bytes;                       /* of the result */
+    char key[96]; /* e.g. "conv-panel16 f16 k64x3x3x64" */
+    /* Unused ones NULL; from[0] may be NULL (a pure table). pack gets them with data. */
+    const struct e2b_constant *from[4];
+    int64_t numbers[16]; /* what pack needs beside its inputs; part of no key */
+    size_t bytes;        /* of the result */
     void (*pack)(const struct e2b_packing *packing, void *to); /* fills every byte; pure */
 };
 

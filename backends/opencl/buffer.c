@@ -106,6 +106,26 @@ void e2b_cl_buffer_destroy(struct e2b_device *base, struct e2b_buffer *buffer) {
     free(buffer);
 }
 
+enum e2b_status e2b_cl_buffer_map(
+    struct e2b_device *base, struct e2b_buffer *buffer, void **out, struct e2b_error *err) {
+    struct e2b_opencl *device = e2b_opencl_of(base);
+    cl_int code;
+    *out = clEnqueueMapBuffer(device->service, buffer->mem, CL_TRUE, CL_MAP_WRITE_INVALIDATE_REGION,
+        0, buffer->bytes, 0, NULL, NULL, &code);
+    return *out ? E2B_OK : e2b_cl_fail(err, code, "memory of a buffer of %zu bytes", buffer->bytes);
+}
+
+enum e2b_status e2b_cl_buffer_unmap(
+    struct e2b_device *base, struct e2b_buffer *buffer, void *mapped, struct e2b_error *err) {
+    struct e2b_opencl *device = e2b_opencl_of(base);
+    cl_int code = clEnqueueUnmapMemObject(device->service, buffer->mem, mapped, 0, NULL, NULL);
+    if (code == CL_SUCCESS)
+        code = clFinish(device->service);
+    return code == CL_SUCCESS
+        ? E2B_OK
+        : e2b_cl_fail(err, code, "memory of a buffer of %zu bytes", buffer->bytes);
+}
+
 void *e2b_cl_buffer_host(struct e2b_device *device, struct e2b_buffer *buffer) {
     (void)device;
     return buffer->host;

@@ -67,6 +67,10 @@ enum e2b_status e2b_cl_buffer_create(struct e2b_device *device, enum e2b_memory 
     size_t bytes, struct e2b_buffer **out, struct e2b_error *err);
 void e2b_cl_buffer_destroy(struct e2b_device *device, struct e2b_buffer *buffer);
 void *e2b_cl_buffer_host(struct e2b_device *device, struct e2b_buffer *buffer);
+enum e2b_status e2b_cl_buffer_map(
+    struct e2b_device *device, struct e2b_buffer *buffer, void **out, struct e2b_error *err);
+enum e2b_status e2b_cl_buffer_unmap(
+    struct e2b_device *device, struct e2b_buffer *buffer, void *mapped, struct e2b_error *err);
 
 /* queue.c */
 enum e2b_status e2b_cl_queue_create(

@@ -74,6 +74,7 @@ void e2b_cl_traits_query(struct e2b_opencl *device, const struct e2b_opencl_info
     cl_device_id id = device->id;
     snprintf(traits->device, sizeof traits->device, "%s", info->device);
     traits->is_cpu = info->is_cpu;
+    traits->host_unified = e2b_cl_device_number(id, CL_DEVICE_HOST_UNIFIED_MEMORY) != 0;
     traits->compute_units = info->compute_units > 0 ? info->compute_units : 1;
     traits->max_group = e2b_cl_device_number(id, CL_DEVICE_MAX_WORK_GROUP_SIZE);
     traits->local_bytes = e2b_cl_device_number(id, CL_DEVICE_LOCAL_MEM_SIZE);

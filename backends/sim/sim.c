@@ -135,6 +135,20 @@ static void *buffer_host(struct e2b_device *device, struct e2b_buffer *buffer) {
     return buffer->memory == E2B_MEMORY_PINNED ? buffer->data : NULL;
 }
 
+static enum e2b_status buffer_map(
+    struct e2b_device *device, struct e2b_buffer *buffer, void **out, struct e2b_error *err) {
+    (void)device, (void)err;
+    memset(buffer->data, POISON, buffer->bytes);
+    *out = buffer->data;
+    return E2B_OK;
+}
+
+static enum e2b_status buffer_unmap(
+    struct e2b_device *device, struct e2b_buffer *buffer, void *mapped, struct e2b_error *err) {
+    (void)device, (void)buffer, (void)mapped, (void)err;
+    return E2B_OK;
+}
+
 static enum e2b_status queue_create(
     struct e2b_device *device, struct e2b_queue **out, struct e2b_error *err) {
     struct sim *sim = sim_of(device);
@@ -303,6 +317,8 @@ static const struct e2b_device_ops ops = {
     .buffer_create = buffer_create,
     .buffer_destroy = buffer_destroy,
     .buffer_host = buffer_host,
+    .buffer_map = buffer_map,
+    .buffer_unmap = buffer_unmap,
     .queue_create = queue_create,
     .queue_destroy = queue_destroy,
     .program_build = program_build,

@@ -45,6 +45,67 @@ void e2b_file_unmap(struct e2b_file *file) {
     *file = (struct e2b_file){0};
 }
 
+static void version_of(const struct stat *info, struct e2b_file_version *out) {
+    *out = (struct e2b_file_version){
+        .device = info->st_dev,
+        .node = info->st_ino,
+        .bytes = info->st_size,
+        .changed_ns = (int64_t)info->st_mtim.tv_sec * 1000000000 + info->st_mtim.tv_nsec,
+    };
+}
+
+enum e2b_status e2b_file_version(
+    const char *path, struct e2b_file_version *out, struct e2b_error *err) {
+    struct stat info;
+    if (stat(path, &info))
+        return e2b_fail_code(
+            err, errno == ENOENT ? E2B_NOT_FOUND : E2B_IO, errno, "%s: %s", path, strerror(errno));
+    if (!S_ISREG(info.st_mode))
+        return e2b_fail(err, E2B_INVALID, "%s: is not a regular file", path);
+    version_of(&info, out);
+    return E2B_OK;
+}
+
+static bool is_version(int fd, const struct e2b_file_version *version) {
+    struct stat info;
+    struct e2b_file_version now;
+    if (fstat(fd, &info))
+        return false;
+    version_of(&info, &now);
+    return now.device == version->device && now.node == version->node && now.bytes == version->bytes
+        && now.changed_ns == version->changed_ns;
+}
+
+static enum e2b_status read_all(
+    int fd, const char *path, int64_t offset, char *to, size_t count, struct e2b_error *err) {
+    while (count) {
+        ssize_t got = pread(fd, to, count, offset);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return e2b_fail_code(err, E2B_IO, got ? errno : 0, "%s: cannot read: %s", path,
+                got ? strerror(errno) : "it ends too early");
+        to += got;
+        offset += got;
+        count -= (size_t)got;
+    }
+    return E2B_OK;
+}
+
+enum e2b_status e2b_file_read(const char *path, const struct e2b_file_version *version,
+    int64_t offset, void *to, size_t count, struct e2b_error *err) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return e2b_fail_code(
+            err, errno == ENOENT ? E2B_NOT_FOUND : E2B_IO, errno, "%s: %s", path, strerror(errno));
+    if (is_version(fd, version))
+        read_all(fd, path, offset, to, count, err);
+    else
+        e2b_fail(err, E2B_IO, "%s: the file was changed while it was in use", path);
+    close(fd);
+    return err->status;
+}
+
 static bool write_all(int fd, const char *data, size_t bytes) {
     while (bytes) {
         ssize_t written = write(fd, data, bytes);

@@ -69,6 +69,23 @@ static enum e2b_status emit_all(struct e2b_plan *plan, const struct e2b_plan_opt
     return E2B_OK;
 }
 
+static enum e2b_status pack_all(
+    struct e2b_plan *plan, const struct emitted *emitted, struct e2b_error *err) {
+    int nodes = plan->graph->node_count, count = 0;
+    for (int i = 0; i < nodes; i++)
+        count += emitted->lists[i].packing_count;
+    const struct e2b_packing **packings = calloc((size_t)count + 1, sizeof *packings);
+    if (!packings)
+        return e2b_fail_memory(err, "a plan");
+    count = 0;
+    for (int i = 0; i < nodes; i++)
+        for (int k = 0; k < emitted->lists[i].packing_count; k++)
+            packings[count++] = &emitted->lists[i].packings[k];
+    e2b_weights_get_all(plan->weights, packings, count, err);
+    free(packings);
+    return err->status;
+}
+
 static enum e2b_status bind_node(
     struct e2b_plan *plan, struct emitted *emitted, int node, struct e2b_error *err) {
     const struct e2b_launch_list *list = &emitted->lists[node];
@@ -99,6 +116,8 @@ static enum e2b_status build(struct e2b_plan *plan, const struct e2b_plan_option
     if (e2b_memory_layout_init(
             &plan->memory, plan->graph, emitted->lists, &plan->device->traits, err)
         != E2B_OK)
+        return err->status;
+    if (pack_all(plan, emitted, err) != E2B_OK)
         return err->status;
     for (int i = 0; i < plan->graph->node_count; i++)
         if (bind_node(plan, emitted, i, err) != E2B_OK)

@@ -16,6 +16,11 @@ void e2b_weights_destroy(struct e2b_weights *weights); /* after all plans that u
 enum e2b_status e2b_weights_get(struct e2b_weights *weights, const struct e2b_packing *packing,
     struct e2b_buffer **out, struct e2b_error *err);
 
+/* Make several, the largest first: the host holds what it packs from, so the less is there already
+ * the lower the peak. */
+enum e2b_status e2b_weights_get_all(struct e2b_weights *weights,
+    const struct e2b_packing **packings, int count, struct e2b_error *err);
+
 int64_t e2b_weights_bytes(const struct e2b_weights *weights);
 
 #endif

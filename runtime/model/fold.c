@@ -65,8 +65,9 @@ static void free_all(double **arrays, int count) {
 static enum e2b_status evaluate(
     const struct e2b_call *call, double **in, double **out, struct e2b_error *err) {
     for (int i = 0; i < call->input_count; i++)
-        if (call->inputs[i].constant && !(in[i] = e2b_constant_doubles(call->inputs[i].constant)))
-            return e2b_fail_memory(err, "constant folding");
+        if (call->inputs[i].constant
+            && !(in[i] = e2b_constant_doubles(call->inputs[i].constant, err)))
+            return err->status;
     for (int i = 0; i < call->output_count; i++) {
         size_t count = (size_t)e2b_shape_count(&call->outputs[i].tensor.shape);
         out[i] = calloc(count + 1, sizeof **out);

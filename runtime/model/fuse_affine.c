@@ -60,26 +60,29 @@ static bool is_per_channel(
     return true;
 }
 
-/* `channels` numbers, the one number of a scalar repeated. NULL when out of memory. */
-static double *spread(const struct e2b_constant *constant, int64_t channels) {
-    double *values = e2b_constant_doubles(constant);
+/* `channels` numbers, the one number of a scalar repeated. NULL on failure. */
+static double *spread(
+    const struct e2b_constant *constant, int64_t channels, struct e2b_error *err) {
+    double *values = e2b_constant_doubles(constant, err);
     if (!values || e2b_shape_count(&constant->shape) == channels)
         return values;
     double *all = calloc((size_t)channels, sizeof *all);
     for (int64_t i = 0; all && i < channels; i++)
         all[i] = values[0];
+    if (!all)
+        e2b_fail_memory(err, "a folded bias");
     free(values);
     return all;
 }
 
-static bool read_batch_norm(
-    const struct e2b_network *net, const struct e2b_node *node, struct affine *out) {
+static bool read_batch_norm(const struct e2b_network *net, const struct e2b_node *node,
+    struct affine *out, struct e2b_error *err) {
     const struct e2b_batch_norm_params *params = node->params;
     double *v[4] = {0};
     bool ok = true;
     for (int i = 0; i < 4 && ok; i++) {
         const struct e2b_constant *constant = net->graph.values[node->inputs[i + 1]].constant;
-        ok = constant && (v[i] = spread(constant, out->channels));
+        ok = constant && (v[i] = spread(constant, out->channels, err));
     }
     for (int64_t c = 0; ok && c < out->channels; c++) {
         out->scale[c] = v[0][c] / sqrt(v[3][c] + (double)params->epsilon);
@@ -91,13 +94,13 @@ static bool read_batch_norm(
 }
 
 static bool read_binary(const struct e2b_network *net, const struct e2b_node *node, int side,
-    int rank, struct affine *out) {
+    int rank, struct affine *out, struct e2b_error *err) {
     const struct e2b_binary_params *params = node->params;
     const struct e2b_constant *constant = net->graph.values[node->inputs[side]].constant;
     if (!constant || !is_per_channel(constant, rank, out->axis, out->channels)
         || (params->kind == E2B_BINARY_DIV && side == 0))
         return false;
-    double *values = spread(constant, out->channels);
+    double *values = spread(constant, out->channels, err);
     for (int64_t c = 0; values && c < out->channels; c++) {
         double v = values[c];
         switch (params->kind) {
@@ -139,8 +142,8 @@ static int affine_input(const struct e2b_network *net, const struct e2b_node *no
     return node->inputs[side];
 }
 
-static bool read_affine(
-    const struct e2b_network *net, const struct e2b_node *node, struct affine *out) {
+static bool read_affine(const struct e2b_network *net, const struct e2b_node *node,
+    struct affine *out, struct e2b_error *err) {
     out->scale = calloc((size_t)out->channels + 1, sizeof(double));
     out->shift = calloc((size_t)out->channels + 1, sizeof(double));
     if (!out->scale || !out->shift)
@@ -148,10 +151,10 @@ static bool read_affine(
     for (int64_t c = 0; c < out->channels; c++)
         out->scale[c] = 1;
     if (node->op == &e2b_op_batch_norm)
-        return out->axis == 1 && read_batch_norm(net, node, out);
+        return out->axis == 1 && read_batch_norm(net, node, out, err);
     int side = node->inputs[0] == out->input ? 1 : 0;
     int rank = net->graph.values[out->input].tensor.shape.rank;
-    return read_binary(net, node, side, rank, out);
+    return read_binary(net, node, side, rank, out, err);
 }
 
 static bool has_scale(const struct affine *affine) {
@@ -174,18 +177,8 @@ static enum e2b_status scale_weights(struct e2b_network *net, const struct e2b_c
     start_recipe(&recipe, "scale", axis, from);
     e2b_text_add_bytes(&recipe, affine->scale, (size_t)affine->channels * sizeof(double));
     *out = e2b_constants_find(net->constants, &recipe);
-    double *values = *out ? NULL : e2b_constant_doubles(from);
-    if (values) {
-        int64_t inner = 1, count = e2b_shape_count(&from->shape);
-        for (int i = axis + 1; i < from->shape.rank; i++)
-            inner *= from->shape.dims[i];
-        for (int64_t i = 0; i < count; i++)
-            values[i] *= affine->scale[i / inner % affine->channels];
-        e2b_constants_add_doubles(net->constants, E2B_F32, &from->shape, values, &recipe, out, err);
-    } else if (!*out) {
-        e2b_fail_memory(err, "folded weights");
-    }
-    free(values);
+    if (!*out)
+        e2b_constants_add_scaled(net->constants, from, axis, affine->scale, &recipe, out, err);
     e2b_text_finish(&recipe);
     return err->status;
 }
@@ -195,10 +188,10 @@ static enum e2b_status make_bias(struct e2b_network *net, const struct e2b_const
     double beta, const struct affine *affine, const struct e2b_constant **out,
     struct e2b_error *err) {
     const struct e2b_shape shape = {.rank = 1, .dims = {affine->channels}};
-    double *values = bias ? spread(bias, affine->channels)
+    double *values = bias ? spread(bias, affine->channels, err)
                           : calloc((size_t)affine->channels + 1, sizeof *values);
     if (!values)
-        return e2b_fail_memory(err, "a folded bias");
+        return err->status != E2B_OK ? err->status : e2b_fail_memory(err, "a folded bias");
     for (int64_t c = 0; c < affine->channels; c++)
         values[c] = beta * values[c] * affine->scale[c] + affine->shift[c];
     struct e2b_text recipe = {0};
@@ -255,7 +248,7 @@ static enum e2b_status fuse(struct e2b_network *net, int index, struct e2b_error
         || (old && node->op != &e2b_op_conv && node->op != &e2b_op_batch_norm
             && !is_per_channel(old, shape->rank, affine.axis, affine.channels)))
         return E2B_OK;
-    if (read_affine(net, &graph->nodes[index], &affine)
+    if (read_affine(net, &graph->nodes[index], &affine, err)
         && apply(net, producer, &weights, &affine, old, err) == E2B_OK)
         e2b_take_over(net, producer, index);
     free(affine.scale);

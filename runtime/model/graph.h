@@ -86,9 +86,11 @@ struct e2b_graph_options {
     enum e2b_graph_stage stage;
 };
 
-/* Read an ONNX file. Refuses, naming node and operator, whatever cannot be run. The file is not
- * needed afterwards. Weights stored beside the file (external data) are read from its folder only.
- */
+/* Read an ONNX file. Refuses, naming node and operator, whatever cannot be run. Large weights stay
+ * in the file and are read when a device needs them, so that the host keeps no copy: the file must
+ * stay as it is until the last plan was made; if it was changed, making a plan fails. Weights
+ * stored beside the file (external data) are read from its folder only. parse: the bytes are not
+ * needed afterwards, but external data is. */
 enum e2b_status e2b_model_load(const char *path, struct e2b_model **out, struct e2b_error *err);
 enum e2b_status e2b_model_parse(const void *bytes, size_t count, const char *folder,
     struct e2b_model **out, struct e2b_error *err);

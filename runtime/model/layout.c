@@ -56,13 +56,8 @@ static enum e2b_status widen_constants(struct layout *layout, struct e2b_error *
         struct e2b_text recipe = {0};
         e2b_text_add(&recipe, "float #%llu", (unsigned long long)old->id);
         const struct e2b_constant *made = e2b_constants_find(net->constants, &recipe);
-        double *values = made ? NULL : e2b_constant_doubles(old);
-        if (values)
-            e2b_constants_add_doubles(
-                net->constants, E2B_F32, &old->shape, values, &recipe, &made, err);
-        else if (!made)
-            e2b_fail_memory(err, "widened weights");
-        free(values);
+        if (!made)
+            e2b_constants_add_scaled(net->constants, old, 0, NULL, &recipe, &made, err);
         e2b_text_finish(&recipe);
         if (err->status != E2B_OK)
             return err->status;

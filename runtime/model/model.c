@@ -2,12 +2,14 @@
 
 #include "runtime/base/file.h"
 #include "runtime/model/onnx_read.h"
+#include "runtime/model/onnx_slim.h"
 #include "runtime/model/specialise.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define PROBE_BATCH 2
+#define LARGE_BYTES 4096
 
 static bool is_first_use(const struct e2b_graph *graph, int value) {
     for (int i = 0; i < value; i++)
@@ -55,17 +57,21 @@ enum e2b_status e2b_error_one_line(struct e2b_error *err) {
     return err->status;
 }
 
-enum e2b_status e2b_model_parse(const void *bytes, size_t count, const char *folder,
-    struct e2b_model **out, struct e2b_error *err) {
+static struct e2b_model *create(struct e2b_error *err) {
     struct e2b_model *model = calloc(1, sizeof *model);
-    if (!model)
-        return e2b_fail_memory(err, "a model");
-    model->constants = e2b_constants_create();
-    model->net = model->constants ? e2b_network_create(model->constants) : NULL;
-    if (!model->net)
-        e2b_fail_memory(err, "a model");
-    else if (e2b_onnx_read(model, bytes, count, folder, err) == E2B_OK)
-        probe(model, err);
+    if (model)
+        model->constants = e2b_constants_create();
+    if (model && model->constants)
+        model->net = e2b_network_create(model->constants);
+    if (model && model->net)
+        return model;
+    e2b_model_destroy(model);
+    e2b_fail_memory(err, "a model");
+    return NULL;
+}
+
+static enum e2b_status finish(
+    struct e2b_model *model, struct e2b_model **out, struct e2b_error *err) {
     if (err->status != E2B_OK) {
         e2b_model_destroy(model);
         return e2b_error_one_line(err);
@@ -74,19 +80,50 @@ enum e2b_status e2b_model_parse(const void *bytes, size_t count, const char *fol
     return E2B_OK;
 }
 
-enum e2b_status e2b_model_load(const char *path, struct e2b_model **out, struct e2b_error *err) {
-    struct e2b_file file = {0};
+enum e2b_status e2b_model_parse(const void *bytes, size_t count, const char *folder,
+    struct e2b_model **out, struct e2b_error *err) {
+    const struct e2b_onnx_place place = {.folder = folder};
+    struct e2b_model *model = create(err);
+    if (model && e2b_onnx_read(model, bytes, count, &place, err) == E2B_OK)
+        probe(model, err);
+    return finish(model, out, err);
+}
+
+/* The message without the weights, so that these are read only when they are needed. */
+static enum e2b_status read_slim(const char *path, const struct e2b_weight_file *weights,
+    struct e2b_text *out, struct e2b_error *err) {
+    struct e2b_file file;
     if (e2b_file_map(path, &file, err) != E2B_OK)
         return err->status;
-    const char *slash = strrchr(path, '/');
-    char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
-    if (!folder)
-        e2b_fail_memory(err, "a path");
-    else if (e2b_model_parse(file.data, file.bytes, folder, out, err) != E2B_OK)
-        e2b_error_while(err, "loading \"%s\"", path);
-    free(folder);
+    if ((int64_t)file.bytes != weights->version.bytes)
+        e2b_fail(err, E2B_IO, "%s: the file was changed while it was in use", path);
+    else
+        e2b_onnx_slim(file.data, file.bytes, LARGE_BYTES, out, err);
     e2b_file_unmap(&file);
     return err->status;
+}
+
+static enum e2b_status load(struct e2b_model *model, const char *path, struct e2b_error *err) {
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+    struct e2b_onnx_place place = {.folder = folder};
+    struct e2b_text slim = {0};
+    if (!folder)
+        e2b_fail_memory(err, "a path");
+    else if (e2b_constants_file(model->constants, path, &place.file, err) == E2B_OK
+        && read_slim(path, place.file, &slim, err) == E2B_OK
+        && e2b_onnx_read(model, slim.data, slim.len, &place, err) == E2B_OK)
+        probe(model, err);
+    e2b_text_finish(&slim);
+    free(folder);
+    return err->status;
+}
+
+enum e2b_status e2b_model_load(const char *path, struct e2b_model **out, struct e2b_error *err) {
+    struct e2b_model *model = create(err);
+    if (model && load(model, path, err) != E2B_OK)
+        e2b_error_while(err, "loading \"%s\"", path);
+    return finish(model, out, err);
 }
 
 void e2b_model_destroy(struct e2b_model *model) {

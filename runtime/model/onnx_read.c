@@ -1,7 +1,6 @@
 #include "runtime/model/onnx_read.h"
 
 #include "runtime/model/names.h"
-#include "runtime/model/onnx_tensor.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -14,7 +13,7 @@ struct reader {
     struct e2b_model *model;
     struct e2b_network *net;
     const Onnx__GraphProto *graph;
-    const char *folder;
+    const struct e2b_onnx_place *place;
     int64_t opset;
     struct e2b_names names;
 };
@@ -64,8 +63,7 @@ static enum e2b_status read_initializers(struct reader *reader, struct e2b_error
         int index = declare(reader, name, "initializers", err);
         const struct e2b_constant *constant;
         if (index < 0
-            || e2b_onnx_tensor(
-                   reader->model->constants, proto, name, reader->folder, &constant, err)
+            || e2b_onnx_tensor(reader->model->constants, proto, name, reader->place, &constant, err)
                 != E2B_OK)
             return err->status;
         struct e2b_value *value = &reader->net->graph.values[index];
@@ -208,7 +206,7 @@ static enum e2b_status read_attr(struct reader *reader, const char *node,
             return e2b_fail(
                 err, E2B_INVALID, "node \"%s\": attribute \"%s\" has no tensor", node, attr->name);
         return e2b_onnx_tensor(
-            reader->model->constants, proto->t, node, reader->folder, &attr->tensor, err);
+            reader->model->constants, proto->t, node, reader->place, &attr->tensor, err);
     case FLOATS:
         attr->kind = E2B_ATTR_FLOATS;
         attr->floats = proto->floats;
@@ -325,7 +323,7 @@ static enum e2b_status read_nodes(struct reader *reader, struct e2b_error *err) 
 }
 
 enum e2b_status e2b_onnx_read(struct e2b_model *model, const void *bytes, size_t count,
-    const char *folder, struct e2b_error *err) {
+    const struct e2b_onnx_place *place, struct e2b_error *err) {
     Onnx__ModelProto *proto = onnx__model_proto__unpack(NULL, count, bytes);
     if (!proto || !proto->graph) {
         if (proto)
@@ -333,7 +331,7 @@ enum e2b_status e2b_onnx_read(struct e2b_model *model, const void *bytes, size_t
         return e2b_fail(err, E2B_INVALID, "not an ONNX model, or cut off (%zu bytes)", count);
     }
     struct reader reader = {
-        .model = model, .net = model->net, .graph = proto->graph, .folder = folder};
+        .model = model, .net = model->net, .graph = proto->graph, .place = place};
     if (read_opset(&reader, proto, err) == E2B_OK && read_initializers(&reader, err) == E2B_OK
         && read_inputs(&reader, err) == E2B_OK && read_nodes(&reader, err) == E2B_OK
         && read_outputs(&reader, err) == E2B_OK)

@@ -10,7 +10,8 @@
 
 struct source {
     const Onnx__TensorProto *proto;
-    const char *what, *folder;
+    const char *what;
+    const struct e2b_onnx_place *place;
     enum e2b_dtype dtype;
     struct e2b_shape shape;
     int64_t count;
@@ -134,10 +135,26 @@ static bool external_number(const Onnx__TensorProto *proto, const char *key, siz
     return *text >= '0' && *text <= '9' && *end == 0;
 }
 
-static enum e2b_status copy_external(const struct source *source, void *to, struct e2b_error *err) {
+static enum e2b_status add_stored(const struct source *source, struct e2b_constants *store,
+    const struct e2b_weight_file *file, size_t offset, size_t length,
+    const struct e2b_constant **out, struct e2b_error *err) {
+    if (length != source->bytes)
+        return wrong_size(source, length, "bytes", err);
+    if (offset > INT64_MAX)
+        offset = INT64_MAX;
+    if (e2b_constants_add_stored(
+            store, source->dtype, &source->shape, file, (int64_t)offset, out, err)
+        != E2B_OK)
+        return e2b_error_while(err, "reading the weights of tensor \"%s\"", source->what);
+    return E2B_OK;
+}
+
+static enum e2b_status add_external(const struct source *source, struct e2b_constants *store,
+    const struct e2b_constant **out, struct e2b_error *err) {
     const char *location = external_entry(source->proto, "location");
+    const char *folder = source->place->folder;
     size_t offset = 0, length = source->bytes;
-    if (!source->folder || !location || !stays_inside(location))
+    if (!folder || !location || !stays_inside(location))
         return e2b_fail(err, E2B_INVALID,
             "tensor \"%s\": its weights lie in \"%s\", but only files in the model's own folder "
             "are "
@@ -148,27 +165,24 @@ static enum e2b_status copy_external(const struct source *source, void *to, stru
         return e2b_fail(err, E2B_INVALID,
             "tensor \"%s\": offset and length of its weights must be numbers", source->what);
     struct e2b_text path = {0};
-    struct e2b_file file = {0};
-    e2b_text_add(&path, "%s/%s", source->folder, location);
+    const struct e2b_weight_file *file;
+    e2b_text_add(&path, "%s/%s", folder, location);
     if (path.failed)
         e2b_fail_memory(err, "a path");
-    else if (e2b_file_map(path.data, &file, err) != E2B_OK)
+    else if (e2b_constants_file(store, path.data, &file, err) != E2B_OK)
         e2b_error_while(err, "reading the weights of tensor \"%s\"", source->what);
-    else if (offset > file.bytes || length > file.bytes - offset)
-        e2b_fail(err, E2B_INVALID,
-            "tensor \"%s\": %zu bytes at %zu lie outside \"%s\", which has %zu", source->what,
-            length, offset, location, file.bytes);
     else
-        copy_raw(source, file.data + offset, length, to, err);
-    e2b_file_unmap(&file);
+        add_stored(source, store, file, offset, length, out, err);
     e2b_text_finish(&path);
     return err->status;
 }
 
+static bool is_external(const Onnx__TensorProto *proto) {
+    return proto->has_data_location && proto->data_location == 1;
+}
+
 static enum e2b_status copy_data(const struct source *source, void *to, struct e2b_error *err) {
     const Onnx__TensorProto *proto = source->proto;
-    if (proto->has_data_location && proto->data_location == 1)
-        return copy_external(source, to, err);
     if (proto->has_raw_data)
         return copy_raw(source, proto->raw_data.data, proto->raw_data.len, to, err);
     return copy_typed(source, to, err);
@@ -177,17 +191,22 @@ static enum e2b_status copy_data(const struct source *source, void *to, struct e
 /* Whether the data is there, before memory is asked for: sizes in a hostile file are just words. */
 static bool has_data(const struct source *source) {
     const Onnx__TensorProto *proto = source->proto;
-    return (proto->has_data_location && proto->data_location == 1)
-        || proto->raw_data.len == source->bytes
+    return proto->raw_data.len == source->bytes
         || proto->n_float_data + proto->n_double_data + proto->n_int64_data + proto->n_int32_data
         >= (size_t)source->count;
 }
 
 enum e2b_status e2b_onnx_tensor(struct e2b_constants *store, const Onnx__TensorProto *proto,
-    const char *what, const char *folder, const struct e2b_constant **out, struct e2b_error *err) {
-    struct source source = {.proto = proto, .what = what, .folder = folder};
+    const char *what, const struct e2b_onnx_place *place, const struct e2b_constant **out,
+    struct e2b_error *err) {
+    struct source source = {.proto = proto, .what = what, .place = place};
     if (read_header(&source, err) != E2B_OK)
         return err->status;
+    if (is_external(proto))
+        return add_external(&source, store, out, err);
+    if (place->file && proto->has_raw_offset)
+        return add_stored(
+            &source, store, place->file, proto->raw_offset, proto->raw_bytes, out, err);
     if (!has_data(&source))
         return wrong_size(&source, proto->raw_data.len, "bytes", err);
     void *data = calloc(source.bytes + 1, 1);

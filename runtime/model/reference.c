@@ -1,3 +1,4 @@
+#include "runtime/model/constants.h"
 #include "runtime/model/graph.h"
 
 #include <stdlib.h>
@@ -39,8 +40,7 @@ static enum e2b_status load_constant(struct run *run, int value, struct e2b_erro
     const struct e2b_constant *constant = run->graph->values[value].constant;
     if (!constant || run->values[value])
         return E2B_OK;
-    if (make_value(run, value, err) == E2B_OK)
-        e2b_to_double(constant->dtype, constant->data, run->values[value], count_of(run, value));
+    run->values[value] = e2b_constant_doubles(constant, err);
     return err->status;
 }
 

@@ -156,6 +156,19 @@ static void buffers_are_made_and_refused(void **state) {
     f->ops->buffer_destroy(f->device, NULL);
 }
 
+static void the_host_fills_a_mapped_buffer(void **state) {
+    struct fixture *f = *state;
+    void *mapped = NULL;
+    assert_ok(f->ops->buffer_map(f->device, f->x, &mapped, &f->err), f->err);
+    assert_non_null(mapped);
+    for (int i = 0; i < N; i++)
+        ((int32_t *)mapped)[i] = i * 3;
+    assert_ok(f->ops->buffer_unmap(f->device, f->x, mapped, &f->err), f->err);
+    read_all(f, f->other, f->x);
+    for (int i = 0; i < N; i++)
+        assert_int_equal(f->host[i], i * 3);
+}
+
 static void copies_keep_bytes_and_offsets(void **state) {
     struct fixture *f = *state;
     for (int i = 0; i < N; i++)
@@ -479,6 +492,7 @@ int e2b_conformance_run(const struct e2b_conformance *subject) {
     const struct CMUnitTest tests[] = {
         CHECK(device_describes_itself),
         CHECK(buffers_are_made_and_refused),
+        CHECK(the_host_fills_a_mapped_buffer),
         CHECK(copies_keep_bytes_and_offsets),
         CHECK(copies_stay_inside_their_buffer),
         CHECK(fills_touch_their_range_only),

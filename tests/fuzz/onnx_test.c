@@ -2,6 +2,7 @@
  * Whatever comes, import and all passes return a status and one line of text; built with
  * sanitizers, no access is wrong and nothing leaks. E2B_FUZZ_SECONDS sets the time (10). */
 #include "runtime/base/clock.h"
+#include "runtime/model/onnx_slim.h"
 #include "tests/runtime/model/onnx_builder.h"
 #include "tests/support.h"
 
@@ -10,6 +11,7 @@
 
 #define DEFAULT_SECONDS 10
 #define MAX_SEED_BYTES 8192
+#define SLIM_BYTES 16
 
 struct seed {
     unsigned char *bytes;
@@ -110,11 +112,23 @@ static size_t mutate(
     return count;
 }
 
+/* What can be made slim is parsed as such, its large tensors then being without data. */
+static void try_slim(const unsigned char *bytes, size_t count) {
+    struct e2b_error err = {0};
+    struct e2b_model *model = NULL;
+    struct e2b_text slim = {0};
+    if (e2b_onnx_slim(bytes, count, SLIM_BYTES, &slim, &err) == E2B_OK
+        && e2b_model_parse(slim.data, slim.len, NULL, &model, &err) == E2B_OK)
+        e2b_model_destroy(model);
+    e2b_text_finish(&slim);
+}
+
 /* 1 if it was accepted. */
 static int try_one(const unsigned char *bytes, size_t count) {
     struct e2b_error err = {0};
     struct e2b_model *model = NULL;
     struct e2b_graph *graph = NULL;
+    try_slim(bytes, count);
     if (e2b_model_parse(bytes, count, NULL, &model, &err) == E2B_OK) {
         const struct e2b_graph_options options = {
             .batch = 1, .precision = E2B_F16, .channel_align = 4, .image = {.input = -1}};

@@ -116,6 +116,25 @@ static void cache_folder_follows_the_environment(void **state) {
     assert_string_equal(out, "");
 }
 
+static void parts_are_read_of_one_version_only(void **state) {
+    (void)state;
+    struct e2b_error err = {0};
+    struct e2b_file_version version;
+    char got[4] = "";
+    const char *path = in_folder("parts");
+    assert_ok(e2b_file_replace(path, "0123456789", 10, &err), err);
+    assert_ok(e2b_file_version(path, &version, &err), err);
+    assert_int_equal(version.bytes, 10);
+    assert_ok(e2b_file_read(path, &version, 4, got, 3, &err), err);
+    assert_string_equal(got, "456");
+    assert_fails(e2b_file_read(path, &version, 9, got, 3, &err), E2B_IO, "ends too early", err);
+    assert_ok(e2b_file_replace(path, "abcdefghij", 10, &err), err);
+    assert_fails(e2b_file_read(path, &version, 0, got, 3, &err), E2B_IO, "was changed", err);
+    assert_fails(
+        e2b_file_version(in_folder("absent"), &version, &err), E2B_NOT_FOUND, "absent", err);
+    assert_fails(e2b_file_version(folder, &version, &err), E2B_INVALID, "regular", err);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -123,6 +142,7 @@ int main(void) {
         TEST(empty_file_has_no_data),
         TEST(what_cannot_be_mapped_is_named),
         TEST(replace_leaves_no_temporary_behind),
+        TEST(parts_are_read_of_one_version_only),
         TEST(folders_are_made_with_their_parents),
         TEST(cache_folder_follows_the_environment),
     };

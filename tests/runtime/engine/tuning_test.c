@@ -198,7 +198,8 @@ static const struct e2b_op op = {.name = "fake", .params_bytes = sizeof(int)};
 static void a_key_tells_calls_apart_but_not_values_of_constants(void **state) {
     (void)state;
     const float numbers[2] = {1, 2}, others[2] = {3, 4};
-    struct e2b_constant a = {1, E2B_F32, {1, {2}}, numbers}, b = {2, E2B_F32, {1, {2}}, others};
+    struct e2b_constant a = {.id = 1, .dtype = E2B_F32, .shape = {1, {2}}, .data = numbers};
+    struct e2b_constant b = {.id = 2, .dtype = E2B_F32, .shape = {1, {2}}, .data = others};
     struct e2b_operand operands[4] = {{.present = true}, {.present = true}, {0}, {.present = true}};
     for (int i = 0; i < 4; i++)
         operands[i].tensor = (struct e2b_tensor){

@@ -178,7 +178,8 @@ static void an_operator_without_kernels_is_named(void **state) {
 static void float_constants_are_seen_in_the_graphs_precision(void **state) {
     (void)state;
     const float values[4] = {0};
-    const struct e2b_constant constant = {1, E2B_F32, {1, {4}}, values};
+    const struct e2b_constant constant = {
+        .id = 1, .dtype = E2B_F32, .shape = {1, {4}}, .data = values};
     struct e2b_operand inputs[E2B_MAX_INPUTS], outputs[E2B_MAX_OUTPUTS];
     struct e2b_call call;
     struct one_node one;

@@ -1,8 +1,11 @@
 #include "backends/sim/sim.h"
 #include "runtime/engine/weights.h"
+#include "runtime/model/constants.h"
 #include "tests/support.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int packed;
 
@@ -14,8 +17,10 @@ static void pack_doubled(const struct e2b_packing *packing, void *to) {
 }
 
 static const float values[] = {1, 2, 3};
-static const struct e2b_constant constant = {1, E2B_F32, {1, {3}}, values};
-static const struct e2b_constant other = {2, E2B_F32, {1, {3}}, values};
+static const struct e2b_constant constant = {
+    .id = 1, .dtype = E2B_F32, .shape = {1, {3}}, .data = values};
+static const struct e2b_constant other = {
+    .id = 2, .dtype = E2B_F32, .shape = {1, {3}}, .data = values};
 
 static struct e2b_packing packing_of(const struct e2b_constant *from, const char *key) {
     struct e2b_packing packing = {.from = {from}, .bytes = sizeof values, .pack = pack_doubled};
@@ -28,13 +33,18 @@ struct fixture {
     struct e2b_weights *weights;
 };
 
-static struct fixture open_fixture(void) {
+static struct fixture open_on(const struct e2b_traits *traits) {
     struct fixture fixture = {0};
     struct e2b_error err = {0};
-    assert_ok(e2b_sim_create(&(struct e2b_sim_options){0}, &fixture.device, &err), err);
+    const struct e2b_sim_options options = {.traits = traits};
+    assert_ok(e2b_sim_create(&options, &fixture.device, &err), err);
     assert_ok(e2b_weights_create(fixture.device, &fixture.weights, &err), err);
     packed = 0;
     return fixture;
+}
+
+static struct fixture open_fixture(void) {
+    return open_on(NULL);
 }
 
 static void close_fixture(struct fixture *fixture) {
@@ -61,22 +71,91 @@ static void a_packing_is_done_once(void **state) {
     close_fixture(&fixture);
 }
 
-static void the_device_gets_what_was_packed(void **state) {
-    (void)state;
-    struct fixture fixture = open_fixture();
+static void read_back(
+    const struct fixture *fixture, struct e2b_buffer *buffer, float *to, size_t bytes) {
+    const struct e2b_device_ops *ops = fixture->device->ops;
+    struct e2b_error err = {0};
+    struct e2b_queue *queue;
+    assert_ok(ops->queue_create(fixture->device, &queue, &err), err);
+    assert_ok(ops->enqueue_read(queue, buffer, 0, to, bytes, NULL, &err), err);
+    assert_ok(ops->finish(queue, &err), err);
+    ops->queue_destroy(fixture->device, queue);
+}
+
+static void check_content(struct fixture fixture) {
     struct e2b_error err = {0};
     const struct e2b_packing packing = packing_of(&constant, "a");
     struct e2b_buffer *buffer;
-    struct e2b_queue *queue;
     float got[3] = {0};
-    const struct e2b_device_ops *ops = fixture.device->ops;
     assert_ok(e2b_weights_get(fixture.weights, &packing, &buffer, &err), err);
-    assert_ok(ops->queue_create(fixture.device, &queue, &err), err);
-    assert_ok(ops->enqueue_read(queue, buffer, 0, got, sizeof got, NULL, &err), err);
-    assert_ok(ops->finish(queue, &err), err);
+    read_back(&fixture, buffer, got, sizeof got);
     for (int i = 0; i < 3; i++)
         assert_true(got[i] == 2 * values[i]);
-    ops->queue_destroy(fixture.device, queue);
+    close_fixture(&fixture);
+}
+
+static void the_device_gets_what_was_packed(void **state) {
+    (void)state;
+    struct fixture fixture = open_fixture();
+    struct e2b_traits unified = fixture.device->traits;
+    unified.host_unified = true;
+    check_content(fixture);
+    check_content(open_on(&unified));
+}
+
+static void constants_are_read_from_their_file(void **state) {
+    (void)state;
+    enum { COUNT = 5000 };
+    char path[] = "/tmp/e2b-weights-XXXXXX";
+    struct fixture fixture = open_fixture();
+    struct e2b_error err = {0};
+    struct e2b_constants *store = e2b_constants_create();
+    const struct e2b_shape shape = {1, {COUNT}};
+    const struct e2b_weight_file *file;
+    const struct e2b_constant *stored;
+    struct e2b_buffer *buffer;
+    static float numbers[COUNT], got[COUNT];
+    for (int i = 0; i < COUNT; i++)
+        numbers[i] = (float)i;
+    close(mkstemp(path));
+    assert_ok(e2b_file_replace(path, numbers, sizeof numbers, &err), err);
+    assert_ok(e2b_constants_file(store, path, &file, &err), err);
+    assert_ok(e2b_constants_add_stored(store, E2B_F32, &shape, file, 0, &stored, &err), err);
+    struct e2b_packing packing = packing_of(stored, "a");
+    packing.bytes = sizeof numbers;
+    assert_ok(e2b_weights_get(fixture.weights, &packing, &buffer, &err), err);
+    read_back(&fixture, buffer, got, sizeof got);
+    for (int i = 0; i < COUNT; i++)
+        assert_true(got[i] == 2 * numbers[i]);
+    unlink(path);
+    packing.key[0] = 'b';
+    assert_fails(
+        e2b_weights_get(fixture.weights, &packing, &buffer, &err), E2B_NOT_FOUND, path, err);
+    e2b_constants_destroy(store);
+    close_fixture(&fixture);
+}
+
+static size_t order[3];
+
+static void pack_and_note(const struct e2b_packing *packing, void *to) {
+    memset(to, 0, packing->bytes);
+    order[packed++] = packing->bytes;
+}
+
+static void the_largest_is_packed_first(void **state) {
+    (void)state;
+    struct fixture fixture = open_fixture();
+    struct e2b_error err = {0};
+    struct e2b_packing packings[3] = {
+        packing_of(&constant, "a"), packing_of(&constant, "b"), packing_of(&constant, "c")};
+    const struct e2b_packing *all[3] = {&packings[0], &packings[1], &packings[2]};
+    const size_t bytes[3] = {8, 64, 16};
+    for (int i = 0; i < 3; i++) {
+        packings[i].bytes = bytes[i];
+        packings[i].pack = pack_and_note;
+    }
+    assert_ok(e2b_weights_get_all(fixture.weights, all, 3, &err), err);
+    assert_true(order[0] == 64 && order[1] == 16 && order[2] == 8);
     close_fixture(&fixture);
 }
 
@@ -98,6 +177,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_packing_is_done_once),
         cmocka_unit_test(the_device_gets_what_was_packed),
+        cmocka_unit_test(constants_are_read_from_their_file),
+        cmocka_unit_test(the_largest_is_packed_first),
         cmocka_unit_test(a_failed_allocation_is_told_and_can_be_tried_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,11 +32,12 @@ static int teardown(void **state) {
 }
 
 static enum e2b_status parse(struct fixture *f, const Onnx__TensorProto *tensor) {
-    return e2b_onnx_tensor(f->store, tensor, "w", NULL, &f->made, &f->err);
+    return e2b_onnx_tensor(f->store, tensor, "w", &(struct e2b_onnx_place){0}, &f->made, &f->err);
 }
 
 static double element(const struct e2b_constant *constant, int64_t index) {
-    double *values = e2b_constant_doubles(constant), value = values[index];
+    struct e2b_error err = {0};
+    double *values = e2b_constant_doubles(constant, &err), value = values[index];
     free(values);
     return value;
 }
@@ -156,7 +157,8 @@ static void external_data(void **state) {
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         set_external(f, tensor, rows[i].location, rows[i].offset, rows[i].length);
-        enum e2b_status status = e2b_onnx_tensor(f->store, tensor, "w", folder, &f->made, &f->err);
+        const struct e2b_onnx_place place = {.folder = folder};
+        enum e2b_status status = e2b_onnx_tensor(f->store, tensor, "w", &place, &f->made, &f->err);
         if (!rows[i].message) {
             assert_ok(status, f->err);
             assert_true(element(f->made, 0) == 3);
