@@ -181,7 +181,8 @@ static void a_batch_is_held_when_the_next_request_is_near(void **state) {
     struct e2b_sched_actions actions = {0};
     int64_t now_ns = 0;
     for (int i = 0; i < 200; i++) { /* all withdrawn: only their rate is noted */
-        struct e2b_sched_event event = MORE(now_ns += 100, 0), gone = GONE(now_ns, 0);
+        now_ns += 100;
+        struct e2b_sched_event event = MORE(now_ns, 0), gone = GONE(now_ns, 0);
         gone.more = true;
         ops->on_event(policy, &event, &actions);
         ops->on_event(policy, &gone, &actions);
