@@ -11,11 +11,59 @@ static int64_t scaled_clock(const struct sim *sim) {
     return sim->origin_ns + (int64_t)(elapsed * sim->options.real_time_speed);
 }
 
-static int64_t kernel_cost(const struct sim *sim, const struct command *command) {
-    const struct e2b_sim_args args = {
+static struct e2b_sim_args args_of(const struct sim *sim, const struct command *command) {
+    return (struct e2b_sim_args){
         command->global, command->local, command->arg_count, command->args, sim->running_kernels};
+}
+
+static int64_t kernel_cost(const struct sim *sim, const struct command *command) {
+    const struct e2b_sim_args args = args_of(sim, command);
     return command->row.cost ? command->row.cost(command->row.context, &args)
                              : command->row.cost_ns;
+}
+
+static double slowdown(const struct sim *sim) {
+    return sim->running_kernels > 1 && sim->demand > 1 ? sim->demand : 1;
+}
+
+static bool is_sharing(const struct e2b_queue *queue) {
+    return queue->first && queue->first->started && queue->first->demand > 0;
+}
+
+/* What each of those that share the device has left, now. */
+static void settle(struct sim *sim) {
+    double done_ns = (double)(sim->now_ns - sim->shared_ns) / slowdown(sim);
+    for (struct e2b_queue *queue = sim->queues; queue; queue = queue->next)
+        if (is_sharing(queue))
+            queue->first->left_ns -= done_ns;
+    sim->shared_ns = sim->now_ns;
+}
+
+/* Who shares has changed: when does each end? Settled. */
+static void reckon(struct sim *sim) {
+    double slow = slowdown(sim);
+    for (struct e2b_queue *queue = sim->queues; queue; queue = queue->next)
+        if (is_sharing(queue)) {
+            double left_ns = queue->first->left_ns > 0 ? queue->first->left_ns : 0;
+            queue->first->ends_ns = sim->now_ns + (int64_t)(left_ns * slow + 0.5);
+        }
+}
+
+static void join_in(struct sim *sim, struct command *command) {
+    const struct e2b_sim_args args = args_of(sim, command);
+    settle(sim);
+    command->left_ns = (double)(command->ends_ns - sim->now_ns);
+    command->demand = command->row.demand ? command->row.demand(command->row.context, &args) : 0;
+    sim->demand += command->demand;
+    sim->running_kernels++;
+    reckon(sim);
+}
+
+static void leave(struct sim *sim, struct command *command) {
+    settle(sim);
+    sim->demand = --sim->running_kernels > 0 ? sim->demand - command->demand : 0;
+    command->demand = 0;
+    reckon(sim);
 }
 
 static int64_t copy_cost(const struct sim *sim, const struct command *command) {
@@ -52,7 +100,7 @@ static void start_ready(struct sim *sim) {
         command->event->times.started_ns = sim->now_ns;
         command->ends_ns = sim->now_ns + cost(sim, command);
         if (command->kind == COMMAND_KERNEL)
-            sim->running_kernels++;
+            join_in(sim, command);
         pthread_cond_broadcast(&sim->changed);
     }
 }
@@ -107,7 +155,7 @@ static void end_first(struct sim *sim, struct e2b_queue *queue) {
         sim->now_ns = command->ends_ns;
     do_effect(command);
     if (command->kind == COMMAND_KERNEL)
-        sim->running_kernels--;
+        leave(sim, command);
     queue->first = command->next;
     if (!queue->first)
         queue->last = NULL;

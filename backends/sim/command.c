@@ -92,6 +92,15 @@ static enum e2b_status check_kernel(const struct sim *sim, const struct e2b_kern
     return E2B_OK;
 }
 
+/* The enqueueing thread is busy with it. */
+static void pass_host_time(struct sim *sim, const struct command *command) {
+    const struct e2b_sim_args args = {
+        command->global, command->local, command->arg_count, command->args, 0};
+    if (command->row.enqueue_cost && !sim->threaded)
+        e2b_sim_advance(&sim->device,
+            e2b_sim_now_ns(&sim->device) + command->row.enqueue_cost(command->row.context, &args));
+}
+
 enum e2b_status e2b_sim_enqueue_kernel(struct e2b_queue *queue, struct e2b_kernel *kernel,
     const size_t global[3], const size_t local[3], struct e2b_event **event,
     struct e2b_error *err) {
@@ -109,6 +118,7 @@ enum e2b_status e2b_sim_enqueue_kernel(struct e2b_queue *queue, struct e2b_kerne
     command->row = kernel->row;
     memcpy(command->global, global, sizeof command->global);
     memcpy(command->local, local, sizeof command->local);
+    pass_host_time(queue->sim, command);
     return enqueue(queue, command, event, err);
 }
 

@@ -1,11 +1,12 @@
 /* A device that does not exist: host memory, C functions as kernels, and a clock of its own, so
  * that what happens when is exact, repeatable and fast. Queues run side by side, each in order.
  * Work that was not flushed does not start. The effect of a command shows when it ends: changing
- * pinned memory too early shows as wrong data.
+ * pinned memory too early shows as wrong data. Kernels that run together share the device: each
+ * advances at 1 / slowdown of its speed, slowdown = max(1, sum of their demands), 1 for a lone one.
  *
- * Virtual time moves only in e2b_sim_advance, e2b_sim_run_until_idle, finish, event_wait and
- * queue_destroy; notifications are called from them. In real time a thread of the device moves it
- * and calls notifications. */
+ * Virtual time moves only in e2b_sim_advance, e2b_sim_run_until_idle, finish, event_wait,
+ * queue_destroy and the enqueueing of a kernel with an enqueue_cost; notifications are called from
+ * them. In real time a thread of the device moves it and calls notifications. */
 #ifndef E2B_BACKENDS_SIM_SIM_H
 #define E2B_BACKENDS_SIM_SIM_H
 
@@ -32,13 +33,16 @@ float e2b_sim_float(const struct e2b_sim_args *args, int index);
 /* Called with the device locked: it must not call the device. */
 typedef void e2b_sim_kernel_fn(void *context, const struct e2b_sim_args *args);
 typedef int64_t e2b_sim_cost_fn(void *context, const struct e2b_sim_args *args); /* ns */
+typedef double e2b_sim_demand_fn(void *context, const struct e2b_sim_args *args);
 
 struct e2b_sim_kernel {
     const char *name;       /* of a kernel or a library routine */
     e2b_sim_kernel_fn *run; /* NULL: no effect */
     e2b_sim_cost_fn *cost;  /* NULL: cost_ns */
     int64_t cost_ns;
-    int arg_count; /* 0: as many as are set */
+    e2b_sim_demand_fn *demand;     /* share of the device that it takes; NULL: none */
+    e2b_sim_cost_fn *enqueue_cost; /* time of the thread that enqueues it; NULL: none */
+    int arg_count;                 /* 0: as many as are set */
     void *context;
 };
 

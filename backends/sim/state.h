@@ -17,6 +17,8 @@ struct sim {
     bool threaded, stopping;
     struct e2b_queue *queues;
     int running_kernels;
+    double demand;     /* of those, together */
+    int64_t shared_ns; /* up to when their left_ns are known */
     uint64_t sequence; /* orders commands that end at the same time */
     int64_t nth[E2B_SIM_FAULT_COUNT];
     double probability[E2B_SIM_FAULT_COUNT];
@@ -75,6 +77,7 @@ struct command {
     size_t global[3], local[3];
     struct e2b_sim_arg *args;
     int arg_count;
+    double demand, left_ns; /* left_ns: of its time alone, at sim->shared_ns */
     /* WAIT */
     struct e2b_event **waits;
     int wait_count;

@@ -33,17 +33,21 @@ static enum e2b_status notify(struct e2b_batch *batch, struct e2b_event *copied,
 enum e2b_status e2b_batch_start(struct e2b_batch *batch, struct e2b_queue *downloads,
     const struct e2b_batch_callbacks *callbacks, struct e2b_error *err) {
     struct e2b_event *copied = NULL;
+    struct e2b_queue *own = e2b_instance_queue(instance_of(batch));
     batch->begin = batch->end = NULL;
     batch->computed = batch->copied = false;
-    if (e2b_instance_run(instance_of(batch), batch->first, &batch->begin, &batch->end, err)
+    if (batch->gather)
+        e2b_pool_gather(batch->served->pool, batch->first, batch->count, own, err);
+    if (err->status == E2B_OK
+        && e2b_instance_run(instance_of(batch), batch->first, &batch->begin, &batch->end, err)
             == E2B_OK
-        && enqueue_copies(batch, downloads, &copied, err) == E2B_OK)
+        && enqueue_copies(batch, batch->gather ? own : downloads, &copied, err) == E2B_OK)
         notify(batch, copied, callbacks, err);
     ops_of(batch)->event_release(copied);
     if (err->status == E2B_OK)
         return E2B_OK;
     struct e2b_error ignored = {0};
-    ops_of(batch)->finish(e2b_instance_queue(instance_of(batch)), &ignored);
+    ops_of(batch)->finish(own, &ignored);
     ops_of(batch)->finish(downloads, &ignored);
     e2b_batch_finish(batch);
     return err->status;

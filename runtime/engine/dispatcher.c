@@ -34,6 +34,7 @@ struct e2b_dispatcher {
     struct e2b_queue *uploads, *downloads;
     int64_t timer_ns;
     int slot_count;               /* of all models */
+    bool gather;                  /* see struct e2b_engine_options */
     bool carrying_out, undecided; /* events were fed since the last TIMER */
     struct e2b_request *requests; /* submitted and not answered, a list */
     atomic_int in_flight;         /* its length, with those whose message is under way */
@@ -188,7 +189,8 @@ static void run_batch(struct e2b_dispatcher *dispatcher, const struct e2b_sched_
         .first = action->first,
         .count = action->count,
         .size_index = action->size_index,
-        .instance = action->instance};
+        .instance = action->instance,
+        .gather = dispatcher->gather};
     int64_t now_ns = now_of(dispatcher);
     for (int slot = action->first; slot < action->first + action->count; slot++)
         e2b_pool_move(served->pool, slot, E2B_SLOT_RUNNING, now_ns);
@@ -227,30 +229,6 @@ static void carry_out(struct e2b_dispatcher *dispatcher, const struct e2b_sched_
 
 /* Messages. */
 
-static void start_upload(struct e2b_dispatcher *dispatcher, struct e2b_request *request) {
-    const struct e2b_device_ops *ops = dispatcher->device->ops;
-    struct e2b_pool *pool = request->served->pool;
-    struct e2b_error error = {0};
-    struct e2b_event *event = NULL;
-    int64_t now_ns = now_of(dispatcher);
-    request->unanswered = request->sample_count;
-    link_request(dispatcher, request);
-    for (int i = 0; i < request->sample_count; i++)
-        e2b_pool_move(pool, request->slots[i], E2B_SLOT_COPYING, now_ns);
-    for (int i = 0; i < request->sample_count && error.status == E2B_OK; i++) {
-        bool last = i == request->sample_count - 1;
-        e2b_pool_upload(pool, request->slots[i], dispatcher->uploads, last ? &event : NULL, &error);
-    }
-    if (error.status == E2B_OK && ops->flush(dispatcher->uploads, &error) == E2B_OK)
-        ops->event_notify(event, on_uploaded, request, &error);
-    ops->event_release(event);
-    if (error.status == E2B_OK)
-        return;
-    struct e2b_error ignored = {0};
-    ops->finish(dispatcher->uploads, &ignored);
-    fail_request(dispatcher, request, &error);
-}
-
 static void make_ready(
     struct e2b_dispatcher *dispatcher, struct e2b_request *request, enum e2b_event_state state) {
     struct e2b_error error = {0};
@@ -275,6 +253,34 @@ static void make_ready(
                 .deadline_ns = options->deadline_ns ? options->deadline_ns : INT64_MAX,
                 .priority = options->priority});
     }
+}
+
+static void start_upload(struct e2b_dispatcher *dispatcher, struct e2b_request *request) {
+    const struct e2b_device_ops *ops = dispatcher->device->ops;
+    struct e2b_pool *pool = request->served->pool;
+    struct e2b_error error = {0};
+    struct e2b_event *event = NULL;
+    int64_t now_ns = now_of(dispatcher);
+    request->unanswered = request->sample_count;
+    link_request(dispatcher, request);
+    for (int i = 0; i < request->sample_count; i++)
+        e2b_pool_move(pool, request->slots[i], E2B_SLOT_COPYING, now_ns);
+    if (dispatcher->gather) {
+        make_ready(dispatcher, request, E2B_EVENT_DONE);
+        return;
+    }
+    for (int i = 0; i < request->sample_count && error.status == E2B_OK; i++) {
+        bool last = i == request->sample_count - 1;
+        e2b_pool_upload(pool, request->slots[i], dispatcher->uploads, last ? &event : NULL, &error);
+    }
+    if (error.status == E2B_OK && ops->flush(dispatcher->uploads, &error) == E2B_OK)
+        ops->event_notify(event, on_uploaded, request, &error);
+    ops->event_release(event);
+    if (error.status == E2B_OK)
+        return;
+    struct e2b_error ignored = {0};
+    ops->finish(dispatcher->uploads, &ignored);
+    fail_request(dispatcher, request, &error);
 }
 
 static void count_batch(const struct e2b_batch *batch, int64_t compute_ns) {
@@ -354,7 +360,14 @@ static void batch_computed(
     trace_batch(dispatcher, batch, started_ns, ended_ns);
     if (state == E2B_EVENT_DONE)
         count_batch(batch, ended_ns - started_ns);
-    feed_completed(dispatcher, batch, state == E2B_EVENT_DONE ? ended_ns - started_ns : 0);
+    if (!batch->gather)
+        feed_completed(dispatcher, batch, state == E2B_EVENT_DONE ? ended_ns - started_ns : 0);
+}
+
+static void free_instance(struct e2b_dispatcher *dispatcher, const struct e2b_batch *batch) {
+    int64_t started_ns =
+        e2b_pool_slot(batch->served->pool, batch->first)->entered_ns[E2B_SLOT_RUNNING];
+    feed_completed(dispatcher, batch, batch->failed ? 0 : now_of(dispatcher) - started_ns);
 }
 
 static void batch_notified(struct e2b_dispatcher *dispatcher, const struct message *message) {
@@ -367,8 +380,11 @@ static void batch_notified(struct e2b_dispatcher *dispatcher, const struct messa
     }
     if (message->state == E2B_EVENT_FAILED)
         batch->failed = true;
-    if (batch->computed && batch->copied)
-        answer_batch(dispatcher, batch, batch->failed ? E2B_EVENT_FAILED : E2B_EVENT_DONE);
+    if (!batch->computed || !batch->copied)
+        return;
+    if (batch->gather)
+        free_instance(dispatcher, batch);
+    answer_batch(dispatcher, batch, batch->failed ? E2B_EVENT_FAILED : E2B_EVENT_DONE);
 }
 
 static void withdraw_slot(struct e2b_dispatcher *dispatcher, struct e2b_served *served, int slot) {
@@ -510,6 +526,7 @@ enum e2b_status e2b_dispatcher_create(
     dispatcher->model_count = spec->model_count;
     dispatcher->ops = spec->policy;
     dispatcher->trace = spec->trace;
+    dispatcher->gather = spec->gather;
     dispatcher->timer_ns = INT64_MAX;
     if (build(dispatcher, spec, err) != E2B_OK) {
         e2b_dispatcher_destroy(dispatcher);

@@ -17,6 +17,7 @@ struct e2b_dispatcher_spec {
     const int64_t *policy_values; /* one an option of the policy */
     bool manual;                  /* no thread: e2b_dispatcher_step is called instead */
     struct e2b_trace *trace;      /* NULL: none */
+    bool gather;                  /* see struct e2b_engine_options */
 };
 
 enum e2b_status e2b_dispatcher_create(

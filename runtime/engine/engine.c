@@ -10,7 +10,7 @@ struct e2b_engine {
     struct e2b_device *device;
     const struct e2b_policy_ops *policy;
     int64_t *policy_values;
-    bool manual;
+    bool manual, gather;
     struct e2b_trace *trace;
     struct e2b_programs *programs;
     struct e2b_served **models;
@@ -63,6 +63,7 @@ enum e2b_status e2b_engine_create(struct e2b_device *device,
         return e2b_fail_memory(err, "the engine");
     engine->device = device;
     engine->manual = options->manual;
+    engine->gather = options->gather;
     engine->trace = options->trace;
     if (take_policy(engine, policy, options->policy_values, err) != E2B_OK
         || e2b_programs_create(device, &engine->programs, err) != E2B_OK) {
@@ -151,8 +152,12 @@ enum e2b_status e2b_engine_start(struct e2b_engine *engine, struct e2b_error *er
         .policy_values = engine->policy_values,
         .manual = engine->manual,
         .trace = engine->trace,
+        .gather = engine->gather,
     };
     struct e2b_dispatcher *before = engine->dispatcher;
+    for (int i = 0; i < engine->model_count && engine->gather; i++)
+        if (e2b_pool_stage(engine->models[i]->pool, err) != E2B_OK)
+            return e2b_error_while(err, "starting the engine");
     if (e2b_dispatcher_create(&spec, &engine->dispatcher, err) != E2B_OK)
         return e2b_error_while(err, "starting the engine");
     for (int i = 0; i < engine->model_count; i++)
@@ -172,6 +177,7 @@ enum e2b_status e2b_engine_restart(
                 engine->models[i]->name);
     if (take_policy(engine, policy, options->policy_values, err) != E2B_OK)
         return err->status;
+    engine->gather = options->gather;
     engine->trace = options->trace;
     return e2b_engine_start(engine, err);
 }

@@ -19,6 +19,9 @@ struct e2b_engine_options {
     const int64_t *policy_values; /* one an option of it, NULL: fallbacks */
     bool manual; /* no dispatcher thread: the caller steps it (simulated devices, tests) */
     struct e2b_trace *trace; /* of what the engine does; outlives it; NULL: none */
+    /* For comparison: inputs wait on the host; a batch copies them together and uploads them on its
+     * own queue when it starts, and keeps its instance until its outputs are back. */
+    bool gather;
 };
 
 /* The device stays the caller's and outlives the engine. */

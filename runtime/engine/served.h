@@ -27,6 +27,7 @@ struct e2b_batch {
     struct e2b_served *served;
     int first, count;
     int size_index, instance;      /* as the policy names them */
+    bool gather;                   /* its inputs are on the host yet */
     struct e2b_event *begin, *end; /* first and last kernel, for times; begin NULL if one is both */
     bool computed, copied;         /* which of its two notifications have come */
     bool failed;                   /* one of them told so */

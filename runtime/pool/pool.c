@@ -4,12 +4,13 @@
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define MIN_ALIGN 64
 
 /* One input or output: slot_count strides on the device and in pinned host memory. */
 struct array {
-    struct e2b_buffer *device, *pinned;
+    struct e2b_buffer *device, *pinned, *staging; /* staging: NULL unless staged */
     char *host;
     int64_t sample_bytes, stride_bytes;
 };
@@ -83,6 +84,7 @@ static void arrays_finish(struct e2b_device *device, struct array *arrays, int c
     for (int i = 0; arrays && i < count; i++) {
         device->ops->buffer_destroy(device, arrays[i].device);
         device->ops->buffer_destroy(device, arrays[i].pinned);
+        device->ops->buffer_destroy(device, arrays[i].staging);
     }
     free(arrays);
 }
@@ -292,6 +294,39 @@ enum e2b_status e2b_pool_download(struct e2b_pool *pool, int first, int count,
             != E2B_OK)
             return e2b_error_while(
                 err, "downloading output %d of slots %d..%d", i, first, first + count - 1);
+    }
+    return E2B_OK;
+}
+
+enum e2b_status e2b_pool_stage(struct e2b_pool *pool, struct e2b_error *err) {
+    for (int i = 0; i < pool->input_count; i++) {
+        struct array *array = &pool->inputs[i];
+        size_t bytes = (size_t)(array->stride_bytes * pool->slot_count);
+        if (!array->staging
+            && pool->device->ops->buffer_create(
+                   pool->device, E2B_MEMORY_PINNED, bytes, &array->staging, err)
+                != E2B_OK)
+            return e2b_error_while(err, "staging input %d", i);
+    }
+    return E2B_OK;
+}
+
+enum e2b_status e2b_pool_gather(
+    struct e2b_pool *pool, int first, int count, struct e2b_queue *queue, struct e2b_error *err) {
+    const struct e2b_device_ops *ops = pool->device->ops;
+    for (int i = 0; i < pool->input_count; i++) {
+        const struct array *array = &pool->inputs[i];
+        char *staging = ops->buffer_host(pool->device, array->staging);
+        int64_t at = first * array->stride_bytes;
+        int64_t bytes = (count - 1) * array->stride_bytes + array->sample_bytes;
+        for (int slot = first; slot < first + count; slot++)
+            memcpy(staging + slot * array->stride_bytes, array->host + slot * array->stride_bytes,
+                (size_t)array->sample_bytes);
+        if (ops->enqueue_write(
+                queue, array->device, (size_t)at, staging + at, (size_t)bytes, NULL, err)
+            != E2B_OK)
+            return e2b_error_while(
+                err, "uploading input %d of slots %d..%d", i, first, first + count - 1);
     }
     return E2B_OK;
 }

@@ -79,4 +79,11 @@ enum e2b_status e2b_pool_upload(struct e2b_pool *pool, int slot, struct e2b_queu
 enum e2b_status e2b_pool_download(struct e2b_pool *pool, int first, int count,
     struct e2b_queue *queue, struct e2b_event **event, struct e2b_error *err);
 
+/* For comparison: inputs travel as in servers without slots on the device. e2b_pool_stage takes
+ * pinned memory for that, once; e2b_pool_gather copies the inputs of a run together on the host and
+ * enqueues one copy of each to the device. */
+enum e2b_status e2b_pool_stage(struct e2b_pool *pool, struct e2b_error *err);
+enum e2b_status e2b_pool_gather(
+    struct e2b_pool *pool, int first, int count, struct e2b_queue *queue, struct e2b_error *err);
+
 #endif

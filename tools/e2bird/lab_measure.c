@@ -13,15 +13,18 @@ static int64_t now_of(const struct session *session) {
     return session->device->ops->now_ns(session->device);
 }
 
-/* Least time of RUNS in which `count` batches that start together are all done. */
+/* Least time of RUNS in which `count` batches that start together are all done, and of that in
+ * which they are enqueued. */
 static enum e2b_status time_together(struct session *session, struct execution *executions,
-    int count, int64_t *out, struct e2b_error *err) {
-    *out = INT64_MAX;
+    int count, int64_t *out, int64_t *enqueue_ns, struct e2b_error *err) {
+    *out = *enqueue_ns = INT64_MAX;
     for (int run = 0; run < RUNS; run++) {
         int64_t start_ns = now_of(session);
         for (int i = 0; i < count; i++)
             if (e2b_instance_run(executions[i].instance, 0, NULL, NULL, err) != E2B_OK)
                 return err->status;
+        int64_t enqueued_ns = now_of(session) - start_ns;
+        *enqueue_ns = enqueued_ns < *enqueue_ns ? enqueued_ns : *enqueue_ns;
         for (int i = 0; i < count; i++)
             if (session->device->ops->finish(e2b_instance_queue(executions[i].instance), err)
                 != E2B_OK)
@@ -37,18 +40,20 @@ static enum e2b_status measure_size(struct session *session,
     struct e2b_error *err) {
     struct execution executions[COMPANY];
     const struct execution_options execution = {.batch = size, .precision = options->precision};
-    int64_t alone_ns = 0, together_ns = 0;
+    int64_t alone_ns = 0, together_ns = 0, host_ns = 0, all_ns;
     memset(executions, 0, sizeof executions);
     for (int i = 0; i < COMPANY && err->status == E2B_OK; i++)
         if (execution_create(session, &execution, &executions[i], err) == E2B_OK
             && execution_fill(&executions[i], SEED, err) == E2B_OK)
             execution_run(&executions[i], err);
-    if (err->status == E2B_OK && time_together(session, executions, 1, &alone_ns, err) == E2B_OK
-        && time_together(session, executions, COMPANY, &together_ns, err) == E2B_OK) {
+    if (err->status == E2B_OK
+        && time_together(session, executions, 1, &alone_ns, &host_ns, err) == E2B_OK
+        && time_together(session, executions, COMPANY, &together_ns, &all_ns, err) == E2B_OK) {
         double demand = (double)together_ns / (COMPANY * (double)alone_ns);
         int index = timing->size_count++;
         timing->sizes[index] = size;
         timing->solo_ns[index] = alone_ns;
+        timing->host_ns[index] = host_ns < alone_ns ? host_ns : alone_ns - 1;
         timing->demand[index] = demand < 1 ? demand : 1;
     }
     for (int i = 0; i < COMPANY; i++)

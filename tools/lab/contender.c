@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const char gather[] = "gather/";
+
 static enum e2b_status unknown_policy(const char *name, struct e2b_error *err) {
     struct e2b_text known = {0};
     for (const struct e2b_policy_ops *const *ops = e2b_policy_all(); *ops; ops++)
@@ -68,9 +70,11 @@ enum e2b_status e2b_lab_contender_parse(
     char *settings = strchr(copy, ':');
     if (settings)
         *settings++ = 0;
-    out->ops = e2b_policy_find(copy);
+    out->gather = !strncmp(copy, gather, strlen(gather));
+    const char *name = copy + (out->gather ? strlen(gather) : 0);
+    out->ops = e2b_policy_find(name);
     if (!out->ops)
-        return unknown_policy(copy, err);
+        return unknown_policy(name, err);
     strcpy(out->name, text);
     for (int i = 0; out->ops->options && out->ops->options[i].name; i++)
         out->values[i] = out->ops->options[i].fallback;
@@ -83,7 +87,8 @@ enum e2b_status e2b_lab_contender_parse(
 
 void e2b_lab_contender_rename(struct e2b_lab_contender *contender) {
     const struct e2b_policy_option *options = contender->ops->options;
-    int length = snprintf(contender->name, sizeof contender->name, "%s", contender->ops->name);
+    int length = snprintf(contender->name, sizeof contender->name, "%s%s",
+        contender->gather ? gather : "", contender->ops->name);
     bool first = true;
     for (int i = 0; options && options[i].name && length < (int)sizeof contender->name; i++) {
         if (contender->values[i] == options[i].fallback)

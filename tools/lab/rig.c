@@ -271,6 +271,7 @@ enum e2b_status e2b_lab_rig_init(struct e2b_lab_rig *rig, const struct e2b_lab_r
     const struct e2b_engine_options options = {.policy = contender->ops->name,
         .policy_values = contender->values,
         .manual = spec->table != NULL,
+        .gather = contender->gather,
         .trace = spec->trace};
     if (open_device(rig, spec, err) != E2B_OK
         || e2b_engine_create(rig->device, &options, &rig->engine, err) != E2B_OK)
@@ -318,6 +319,7 @@ enum e2b_status e2b_lab_rig_use(
     return e2b_engine_restart(rig->engine,
         &(struct e2b_engine_options){.policy = contender->ops->name,
             .policy_values = contender->values,
+            .gather = contender->gather,
             .trace = rig->spec.trace},
         err);
 }

@@ -11,7 +11,6 @@
 struct e2b_lab_stand_in {
     struct e2b_lab_table table;
     int length[E2B_LAB_MAX_MODELS]; /* floats of an input; a different number for each model */
-    double demand;                  /* of the kernels that run; the device's lock guards it */
     struct e2b_device *device;
 };
 
@@ -34,23 +33,30 @@ static const struct e2b_lab_timing *timing_of(
     return timing;
 }
 
-static int64_t start_mean(void *context, const struct e2b_sim_args *args) {
-    struct e2b_lab_stand_in *stand_in = context;
+static int64_t enqueue_cost(void *context, const struct e2b_sim_args *args) {
     int size;
-    const struct e2b_lab_timing *timing = timing_of(stand_in, args, &size);
-    stand_in->demand += timing->demand[size];
-    double slowdown = stand_in->demand > 1 ? stand_in->demand : 1;
-    return (int64_t)((double)timing->solo_ns[size] * slowdown);
+    const struct e2b_lab_timing *timing = timing_of(context, args, &size);
+    return timing->host_ns[size];
 }
 
-static void end_mean(void *context, const struct e2b_sim_args *args) {
-    struct e2b_lab_stand_in *stand_in = context;
+/* What is left of it when all is enqueued. */
+static int64_t cost(void *context, const struct e2b_sim_args *args) {
+    int size;
+    const struct e2b_lab_timing *timing = timing_of(context, args, &size);
+    return timing->solo_ns[size] - timing->host_ns[size];
+}
+
+static double demand(void *context, const struct e2b_sim_args *args) {
+    int size;
+    const struct e2b_lab_timing *timing = timing_of(context, args, &size);
+    return timing->demand[size];
+}
+
+static void mean(void *context, const struct e2b_sim_args *args) {
     const float *in = (const float *)args->list[IN].buffer + e2b_sim_int(args, IN_OFFSET);
     float *out = (float *)args->list[OUT].buffer + e2b_sim_int(args, OUT_OFFSET);
-    int count = e2b_sim_int(args, COUNT), batch = batch_of(args), size;
-    stand_in->demand -= timing_of(stand_in, args, &size)->demand[size];
-    if (stand_in->demand < 1e-9) /* what rounding left */
-        stand_in->demand = 0;
+    int count = e2b_sim_int(args, COUNT), batch = batch_of(args);
+    (void)context;
     for (int sample = 0; sample < batch; sample++) {
         const float *x = in + sample * e2b_sim_int(args, IN_STRIDE);
         float sum = 0;
@@ -96,8 +102,12 @@ enum e2b_status e2b_lab_stand_in_create(
     if (!stand_in)
         return e2b_fail_memory(err, "a simulated device");
     stand_in->table = *table;
-    const struct e2b_sim_kernel mean = {.run = end_mean, .cost = start_mean, .context = stand_in};
-    struct e2b_sim_kernel kernels[] = {mean, mean, mean};
+    const struct e2b_sim_kernel kernel = {.run = mean,
+        .cost = cost,
+        .demand = demand,
+        .enqueue_cost = enqueue_cost,
+        .context = stand_in};
+    struct e2b_sim_kernel kernels[] = {kernel, kernel, kernel};
     kernels[0].name = "reduce_group";
     kernels[1].name = "reduce_rows";
     kernels[2].name = "reduce_columns";

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HEADER "model,size,solo_ns,demand,upload_ns,download_ns"
+#define HEADER "model,size,solo_ns,demand,host_ns,upload_ns,download_ns"
 
 const struct e2b_lab_timing *e2b_lab_table_find(
     const struct e2b_lab_table *table, const char *model) {
@@ -32,11 +32,11 @@ static enum e2b_status take_line(
     struct e2b_lab_table *table, const char *line, struct e2b_error *err) {
     char name[E2B_LAB_NAME];
     int size, used = 0;
-    long long solo_ns, upload_ns, download_ns;
+    long long solo_ns, host_ns, upload_ns, download_ns;
     double demand;
-    if (sscanf(line, "%63[^,],%d,%lld,%lf,%lld,%lld %n", name, &size, &solo_ns, &demand, &upload_ns,
-            &download_ns, &used)
-            != 6
+    if (sscanf(line, "%63[^,],%d,%lld,%lf,%lld,%lld,%lld %n", name, &size, &solo_ns, &demand,
+            &host_ns, &upload_ns, &download_ns, &used)
+            != 7
         || line[used])
         return e2b_fail(err, E2B_INVALID, "\"%.60s\": expected %s", line, HEADER);
     struct e2b_lab_timing *timing = find_or_add(table, name);
@@ -44,12 +44,16 @@ static enum e2b_status take_line(
         return e2b_fail(err, E2B_INVALID, "more than %d models or %d sizes of one",
             E2B_LAB_MAX_MODELS, E2B_SCHED_MAX_SIZES);
     int last = timing->size_count ? timing->sizes[timing->size_count - 1] : 0;
-    if (size <= last || solo_ns < 1 || upload_ns < 0 || download_ns < 0 || !(demand > 0)
-        || demand > 1)
+    if (size <= last || solo_ns < 1 || host_ns < 0 || host_ns >= solo_ns || upload_ns < 0
+        || download_ns < 0 || !(demand > 0) || demand > 1)
         return e2b_fail(err, E2B_INVALID,
-            "\"%.60s\": sizes ascend, times are positive, a demand is 0..1", line);
+            "\"%.60s\": sizes ascend, times are positive, host_ns is less than solo_ns, a demand "
+            "is "
+            "0..1",
+            line);
     timing->sizes[timing->size_count] = size;
     timing->demand[timing->size_count] = demand;
+    timing->host_ns[timing->size_count] = host_ns;
     timing->solo_ns[timing->size_count++] = solo_ns;
     timing->upload_ns = upload_ns;
     timing->download_ns = download_ns;
@@ -88,9 +92,9 @@ enum e2b_status e2b_lab_table_read(
 
 static void print_rows(const struct e2b_lab_timing *timing, struct e2b_text *text) {
     for (int i = 0; i < timing->size_count; i++)
-        e2b_text_add(text, "%s,%d,%lld,%.4f,%lld,%lld\n", timing->name, timing->sizes[i],
-            (long long)timing->solo_ns[i], timing->demand[i], (long long)timing->upload_ns,
-            (long long)timing->download_ns);
+        e2b_text_add(text, "%s,%d,%lld,%.4f,%lld,%lld,%lld\n", timing->name, timing->sizes[i],
+            (long long)timing->solo_ns[i], timing->demand[i], (long long)timing->host_ns[i],
+            (long long)timing->upload_ns, (long long)timing->download_ns);
 }
 
 enum e2b_status e2b_lab_table_write(const char *path, const struct e2b_lab_table *table,

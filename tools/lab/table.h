@@ -1,13 +1,12 @@
 /* Measured times of models on a device, from which backends/sim plays it. A text file, one batch
  * size a line, that `e2bird lab --measure` writes; lines with # are comments:
  *
- *     model,size,solo_ns,demand,upload_ns,download_ns
- *     resnet50,1,2100000,0.35,95000,12000
+ *     model,size,solo_ns,demand,host_ns,upload_ns,download_ns
+ *     resnet50,1,2100000,0.35,180000,95000,12000
  *
- * solo_ns: from a batch's launch until it is done, alone on the device. demand: the
- * share of the device that the batch takes, as in sched/policy.h. upload_ns, download_ns: one
- * sample's input and output. A batch takes solo_ns times the sum of the demands of all that run
- * when it starts, itself included, or solo_ns if that is less than 1. */
+ * solo_ns: from a batch's first launch until it is done, alone on the device. demand: the share of
+ * the device that the batch takes, as in sched/policy.h. host_ns: of solo_ns, what the enqueueing
+ * thread is busy with the batch. upload_ns, download_ns: one sample's input and output. */
 #ifndef E2B_TOOLS_LAB_TABLE_H
 #define E2B_TOOLS_LAB_TABLE_H
 
@@ -22,6 +21,7 @@ struct e2b_lab_timing {
     int sizes[E2B_SCHED_MAX_SIZES];
     int64_t solo_ns[E2B_SCHED_MAX_SIZES];
     double demand[E2B_SCHED_MAX_SIZES];
+    int64_t host_ns[E2B_SCHED_MAX_SIZES];
     int64_t upload_ns, download_ns;
 };
 

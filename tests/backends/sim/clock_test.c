@@ -64,6 +64,40 @@ static void company_may_slow_a_kernel(void **state) {
     rig_close(&rig);
 }
 
+/* Alone for 40 ns, then both at two thirds of their speed, then the second alone. */
+static void kernels_share_the_device(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_open(&rig, 0);
+    struct e2b_event *first = rig_launch(&rig, rig.a, rig.shared);
+    flush(&rig, rig.a);
+    e2b_sim_advance(rig.device, 40);
+    struct e2b_event *second = rig_launch(&rig, rig.b, rig.shared);
+    flush(&rig, rig.b);
+    assert_int_equal(e2b_sim_next_ns(rig.device), 40 + 90);
+    e2b_sim_run_until_idle(rig.device);
+    assert_int_equal(times_of(&rig, first).ended_ns, 130);
+    assert_int_equal(times_of(&rig, second).ended_ns, 130 + 40);
+    rig_close(&rig);
+}
+
+static void enqueueing_may_take_time_in_which_others_end(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_open(&rig, 0);
+    struct e2b_event *first = rig_launch(&rig, rig.a, rig.add);
+    flush(&rig, rig.a);
+    e2b_sim_advance(rig.device, 80);
+    struct e2b_event *second = rig_launch(&rig, rig.b, rig.slow);
+    assert_int_equal(rig.ops->now_ns(rig.device), 120);
+    assert_int_equal(rig.ops->event_state(first, &rig.err), E2B_EVENT_DONE);
+    flush(&rig, rig.b);
+    e2b_sim_run_until_idle(rig.device);
+    assert_int_equal(times_of(&rig, first).ended_ns, 100);
+    assert_int_equal(times_of(&rig, second).started_ns, 120);
+    rig_close(&rig);
+}
+
 static void effects_show_at_the_end(void **state) {
     (void)state;
     struct rig rig;
@@ -195,6 +229,8 @@ int main(void) {
         cmocka_unit_test(a_queue_runs_in_order_and_queues_side_by_side),
         cmocka_unit_test(copies_take_latency_and_bandwidth),
         cmocka_unit_test(company_may_slow_a_kernel),
+        cmocka_unit_test(kernels_share_the_device),
+        cmocka_unit_test(enqueueing_may_take_time_in_which_others_end),
         cmocka_unit_test(effects_show_at_the_end),
         cmocka_unit_test(unflushed_work_does_not_start),
         cmocka_unit_test(queues_wait_for_events),

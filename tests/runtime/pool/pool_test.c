@@ -178,6 +178,34 @@ static void copies_carry_every_input_and_output(void **state) {
     destroy_all(device, pool);
 }
 
+/* Staged: what is written after the gathering does not travel, and only the run does. */
+static void a_run_is_gathered_from_the_host(void **state) {
+    (void)state;
+    struct e2b_device *device = make_device(1 << 20);
+    struct e2b_pool *pool = make_pool(device, 4);
+    struct e2b_queue *queue = NULL;
+    struct e2b_error err = {0};
+    char seen[4] = {0};
+    assert_ok(device->ops->queue_create(device, &queue, &err), err);
+    assert_ok(e2b_pool_stage(pool, &err), err);
+    assert_ok(e2b_pool_stage(pool, &err), err);
+    for (int slot = 0; slot < 4; slot++)
+        *(char *)e2b_pool_input_host(pool, slot, 0) = (char)('a' + slot);
+    assert_ok(e2b_pool_gather(pool, 1, 2, queue, &err), err);
+    *(char *)e2b_pool_input_host(pool, 1, 0) = 'z';
+    for (int slot = 0; slot < 4; slot++)
+        assert_ok(device->ops->enqueue_read(queue, e2b_pool_input_buffer(pool, 0),
+                      (size_t)(slot * e2b_pool_input_stride(pool, 0)), &seen[slot], 1, NULL, &err),
+            err);
+    assert_ok(device->ops->finish(queue, &err), err);
+    assert_int_equal(seen[1], 'b');
+    assert_int_equal(seen[2], 'c');
+    assert_int_not_equal(seen[0], 'a');
+    assert_int_not_equal(seen[3], 'd');
+    device->ops->queue_destroy(device, queue);
+    destroy_all(device, pool);
+}
+
 static void device_failures_name_the_copy(void **state) {
     (void)state;
     struct e2b_device *device = make_device(1 << 20);
@@ -440,6 +468,7 @@ int main(void) {
         cmocka_unit_test(reservations_follow_the_ring),
         cmocka_unit_test(too_few_free_slots_take_none),
         cmocka_unit_test(copies_carry_every_input_and_output),
+        cmocka_unit_test(a_run_is_gathered_from_the_host),
         cmocka_unit_test(device_failures_name_the_copy),
         cmocka_unit_test(creation_fails_cleanly_wherever_memory_ends),
         cmocka_unit_test(bad_specs_are_refused),

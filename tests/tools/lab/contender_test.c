@@ -23,6 +23,19 @@ static void options_are_set_by_name(void **state) {
     assert_string_equal(contender.name, "tfserving:max_batch_size=8,num_batch_threads=2");
 }
 
+static void inputs_may_be_gathered(void **state) {
+    (void)state;
+    struct e2b_lab_contender contender;
+    struct e2b_error err = {0};
+    assert_ok(e2b_lab_contender_parse("gather/tfserving:max_batch_size=8", &contender, &err), err);
+    assert_string_equal(contender.ops->name, "tfserving");
+    assert_true(contender.gather);
+    e2b_lab_contender_rename(&contender);
+    assert_string_equal(contender.name, "gather/tfserving:max_batch_size=8");
+    assert_ok(e2b_lab_contender_parse("tfserving", &contender, &err), err);
+    assert_false(contender.gather);
+}
+
 static void every_policy_has_a_name_that_parses(void **state) {
     (void)state;
     for (const struct e2b_policy_ops *const *ops = e2b_policy_all(); *ops; ops++) {
@@ -50,6 +63,7 @@ static void what_is_wrong_is_named(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_are_set_by_name),
+        cmocka_unit_test(inputs_may_be_gathered),
         cmocka_unit_test(every_policy_has_a_name_that_parses),
         cmocka_unit_test(what_is_wrong_is_named),
     };

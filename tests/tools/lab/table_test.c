@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define HEADER "model,size,solo_ns,demand,upload_ns,download_ns\n"
+#define HEADER "model,size,solo_ns,demand,host_ns,upload_ns,download_ns\n"
 
 static char path[64];
 
@@ -34,6 +34,7 @@ static void what_was_written_is_read(void **state) {
         assert_int_equal(got->size_count, wanted->size_count);
         assert_memory_equal(got->sizes, wanted->sizes, sizeof got->sizes);
         assert_memory_equal(got->solo_ns, wanted->solo_ns, sizeof got->solo_ns);
+        assert_memory_equal(got->host_ns, wanted->host_ns, sizeof got->host_ns);
         assert_memory_equal(got->demand, wanted->demand, sizeof got->demand);
         assert_int_equal(got->upload_ns, wanted->upload_ns);
         assert_int_equal(got->download_ns, wanted->download_ns);
@@ -47,9 +48,10 @@ static void what_is_wrong_is_named(void **state) {
     (void)state;
     const struct {
         const char *text, *message;
-    } rows[] = {{"", "no model"}, {"a,1,5,1,1,1\n", "first line"}, {HEADER "a,1,5,1,1\n", "a,1,5"},
-        {HEADER "a,2,5,1,1,1\na,1,5,1,1,1\n", "ascend"}, {HEADER "a,1,0,1,1,1\n", "positive"},
-        {HEADER "a,1,5,1.5,1,1\n", "demand"}, {HEADER "a,1,5,nan,1,1\n", "demand"},
+    } rows[] = {{"", "no model"}, {"a,1,5,1,0,1,1\n", "first line"},
+        {HEADER "a,1,5,1,1,1\n", "a,1,5"}, {HEADER "a,2,5,1,0,1,1\na,1,5,1,0,1,1\n", "ascend"},
+        {HEADER "a,1,0,1,0,1,1\n", "positive"}, {HEADER "a,1,5,1.5,0,1,1\n", "demand"},
+        {HEADER "a,1,5,nan,0,1,1\n", "demand"}, {HEADER "a,1,5,1,5,1,1\n", "host_ns"},
         {HEADER, "no model"}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct e2b_lab_table table;
