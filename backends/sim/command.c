@@ -92,13 +92,14 @@ static enum e2b_status check_kernel(const struct sim *sim, const struct e2b_kern
     return E2B_OK;
 }
 
-/* The enqueueing thread is busy with it. */
-static void pass_host_time(struct sim *sim, const struct command *command) {
-    const struct e2b_sim_args args = {
-        command->global, command->local, command->arg_count, command->args, 0};
-    if (command->row.enqueue_cost && !sim->threaded)
-        e2b_sim_advance(&sim->device,
-            e2b_sim_now_ns(&sim->device) + command->row.enqueue_cost(command->row.context, &args));
+/* It stands for many launches: the first ones run while the others are enqueued. */
+static enum e2b_status pass_host_time(
+    struct e2b_queue *queue, int64_t cost_ns, struct e2b_error *err) {
+    struct sim *sim = queue->sim;
+    if (cost_ns <= 0 || sim->threaded || e2b_sim_flush(queue, err) != E2B_OK)
+        return err->status;
+    e2b_sim_advance(&sim->device, e2b_sim_now_ns(&sim->device) + cost_ns);
+    return E2B_OK;
 }
 
 enum e2b_status e2b_sim_enqueue_kernel(struct e2b_queue *queue, struct e2b_kernel *kernel,
@@ -118,8 +119,11 @@ enum e2b_status e2b_sim_enqueue_kernel(struct e2b_queue *queue, struct e2b_kerne
     command->row = kernel->row;
     memcpy(command->global, global, sizeof command->global);
     memcpy(command->local, local, sizeof command->local);
-    pass_host_time(queue->sim, command);
-    return enqueue(queue, command, event, err);
+    const struct e2b_sim_args args = {global, local, command->arg_count, command->args, 0};
+    e2b_sim_cost_fn *cost = command->row.enqueue_cost;
+    int64_t cost_ns = cost ? cost(command->row.context, &args) : 0;
+    return enqueue(queue, command, event, err) == E2B_OK ? pass_host_time(queue, cost_ns, err)
+                                                         : err->status;
 }
 
 static enum e2b_status check_range(

@@ -40,9 +40,11 @@ struct e2b_sim_kernel {
     e2b_sim_kernel_fn *run; /* NULL: no effect */
     e2b_sim_cost_fn *cost;  /* NULL: cost_ns */
     int64_t cost_ns;
-    e2b_sim_demand_fn *demand;     /* share of the device that it takes; NULL: none */
-    e2b_sim_cost_fn *enqueue_cost; /* time of the thread that enqueues it; NULL: none */
-    int arg_count;                 /* 0: as many as are set */
+    e2b_sim_demand_fn *demand; /* share of the device that it takes; NULL: none */
+    /* Time of the thread that enqueues it, in which it may run already: it stands for many
+     * launches, and its queue is flushed. At most what it takes alone. NULL: none. */
+    e2b_sim_cost_fn *enqueue_cost;
+    int arg_count; /* 0: as many as are set */
     void *context;
 };
 

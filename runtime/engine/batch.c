@@ -30,10 +30,12 @@ static enum e2b_status notify(struct e2b_batch *batch, struct e2b_event *copied,
     return E2B_OK;
 }
 
-enum e2b_status e2b_batch_start(struct e2b_batch *batch, struct e2b_queue *downloads,
-    const struct e2b_batch_callbacks *callbacks, struct e2b_error *err) {
+enum e2b_status e2b_batch_start(
+    struct e2b_batch *batch, const struct e2b_batch_callbacks *callbacks, struct e2b_error *err) {
     struct e2b_event *copied = NULL;
     struct e2b_queue *own = e2b_instance_queue(instance_of(batch));
+    struct e2b_queue *downloads =
+        batch->gather ? own : batch->served->sizes[batch->size_index].downloads[batch->instance];
     batch->begin = batch->end = NULL;
     batch->computed = batch->copied = false;
     if (batch->gather)
@@ -41,7 +43,7 @@ enum e2b_status e2b_batch_start(struct e2b_batch *batch, struct e2b_queue *downl
     if (err->status == E2B_OK
         && e2b_instance_run(instance_of(batch), batch->first, &batch->begin, &batch->end, err)
             == E2B_OK
-        && enqueue_copies(batch, batch->gather ? own : downloads, &copied, err) == E2B_OK)
+        && enqueue_copies(batch, downloads, &copied, err) == E2B_OK)
         notify(batch, copied, callbacks, err);
     ops_of(batch)->event_release(copied);
     if (err->status == E2B_OK)

@@ -1,5 +1,5 @@
-/* Runs a batch: kernels on its instance's queue, copies of its outputs on the download queue, and
- * two notifications. Internal to the engine; the dispatcher's thread only. */
+/* Runs a batch: kernels on its instance's queue, copies of its outputs on the queue beside it,
+ * and two notifications. Internal to the engine; the dispatcher's thread only. */
 #ifndef E2B_ENGINE_BATCH_H
 #define E2B_ENGINE_BATCH_H
 
@@ -13,8 +13,8 @@ struct e2b_batch_callbacks {
 
 /* Enqueue the batch and ask for both notifications. On failure nothing of it runs any more and no
  * notification comes. */
-enum e2b_status e2b_batch_start(struct e2b_batch *batch, struct e2b_queue *downloads,
-    const struct e2b_batch_callbacks *callbacks, struct e2b_error *err);
+enum e2b_status e2b_batch_start(
+    struct e2b_batch *batch, const struct e2b_batch_callbacks *callbacks, struct e2b_error *err);
 
 /* When its first kernel began and its last one ended; fallbacks where the device keeps no times. */
 void e2b_batch_span(const struct e2b_batch *batch, int64_t *started_ns, int64_t *ended_ns);

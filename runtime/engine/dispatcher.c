@@ -31,7 +31,7 @@ struct e2b_dispatcher {
     struct e2b_sched_actions actions;
     struct e2b_trace *trace;
     struct e2b_ring *ring;
-    struct e2b_queue *uploads, *downloads;
+    struct e2b_queue *uploads;
     int64_t timer_ns;
     int slot_count;               /* of all models */
     bool gather;                  /* see struct e2b_engine_options */
@@ -196,7 +196,7 @@ static void run_batch(struct e2b_dispatcher *dispatcher, const struct e2b_sched_
         e2b_pool_move(served->pool, slot, E2B_SLOT_RUNNING, now_ns);
     static const struct e2b_batch_callbacks callbacks = {on_computed, on_copied};
     struct e2b_error error = {0};
-    if (e2b_batch_start(batch, dispatcher->downloads, &callbacks, &error) == E2B_OK)
+    if (e2b_batch_start(batch, &callbacks, &error) == E2B_OK)
         return;
     fail_batch(dispatcher, batch, &error);
     feed_completed(dispatcher, batch, 0);
@@ -502,8 +502,7 @@ static enum e2b_status build(struct e2b_dispatcher *dispatcher,
     if (!dispatcher->ring)
         return e2b_fail_memory(err, "the dispatcher");
     if (make_policy(dispatcher, spec, err) != E2B_OK
-        || ops->queue_create(spec->device, &dispatcher->uploads, err) != E2B_OK
-        || ops->queue_create(spec->device, &dispatcher->downloads, err) != E2B_OK)
+        || ops->queue_create(spec->device, &dispatcher->uploads, err) != E2B_OK)
         return err->status;
     if (spec->manual)
         return E2B_OK;
@@ -547,8 +546,6 @@ void e2b_dispatcher_destroy(struct e2b_dispatcher *dispatcher) {
     }
     if (dispatcher->uploads)
         ops->queue_destroy(dispatcher->device, dispatcher->uploads);
-    if (dispatcher->downloads)
-        ops->queue_destroy(dispatcher->device, dispatcher->downloads);
     if (dispatcher->policy)
         dispatcher->ops->destroy(dispatcher->policy);
     e2b_sched_actions_finish(&dispatcher->actions);

@@ -110,13 +110,15 @@ static enum e2b_status make_instances(
         out[i] = e2b_pool_output_buffer(served->pool, i);
     const struct e2b_io_buffers io = {in, out};
     size->instances = calloc((size_t)count, sizeof *size->instances);
-    if (!size->instances)
+    size->downloads = calloc((size_t)count, sizeof *size->downloads);
+    if (!size->instances || !size->downloads)
         return e2b_fail_memory(err, "an instance");
-    for (; size->instance_count < count; size->instance_count++)
+    for (; size->instance_count < count && err->status == E2B_OK; size->instance_count++)
         if (e2b_instance_create(size->plan, &io, &size->instances[size->instance_count], err)
-            != E2B_OK)
-            return err->status;
-    return E2B_OK;
+            == E2B_OK)
+            served->device->ops->queue_create(
+                served->device, &size->downloads[size->instance_count], err);
+    return err->status;
 }
 
 static enum e2b_status make_plan(struct e2b_served *served, struct e2b_programs *programs,
@@ -200,10 +202,14 @@ enum e2b_status e2b_served_create(struct e2b_device *device, struct e2b_programs
     return E2B_OK;
 }
 
-static void destroy_size(struct e2b_granularity *size) {
-    for (int i = 0; i < size->instance_count; i++)
+static void destroy_size(struct e2b_device *device, struct e2b_granularity *size) {
+    for (int i = 0; i < size->instance_count; i++) {
+        if (size->downloads[i])
+            device->ops->queue_destroy(device, size->downloads[i]);
         e2b_instance_destroy(size->instances[i]);
+    }
     free(size->instances);
+    free(size->downloads);
     e2b_plan_destroy(size->plan);
     e2b_graph_destroy(size->graph);
 }
@@ -212,7 +218,7 @@ void e2b_served_destroy(struct e2b_served *served) {
     if (!served)
         return;
     for (int i = 0; i < E2B_SCHED_MAX_SIZES; i++)
-        destroy_size(&served->sizes[i]);
+        destroy_size(served->device, &served->sizes[i]);
     e2b_weights_destroy(served->weights);
     e2b_pool_destroy(served->pool);
     pthread_mutex_destroy(&served->stats_lock);

@@ -18,6 +18,7 @@ struct e2b_granularity {
     struct e2b_graph *graph;
     struct e2b_plan *plan;
     struct e2b_instance **instances;
+    struct e2b_queue **downloads; /* one an instance: no answer waits for another batch to end */
     int instance_count;
 };
 

@@ -39,11 +39,10 @@ static int64_t enqueue_cost(void *context, const struct e2b_sim_args *args) {
     return timing->host_ns[size];
 }
 
-/* What is left of it when all is enqueued. */
 static int64_t cost(void *context, const struct e2b_sim_args *args) {
     int size;
     const struct e2b_lab_timing *timing = timing_of(context, args, &size);
-    return timing->solo_ns[size] - timing->host_ns[size];
+    return timing->solo_ns[size];
 }
 
 static double demand(void *context, const struct e2b_sim_args *args) {

@@ -94,7 +94,7 @@ static void enqueueing_may_take_time_in_which_others_end(void **state) {
     flush(&rig, rig.b);
     e2b_sim_run_until_idle(rig.device);
     assert_int_equal(times_of(&rig, first).ended_ns, 100);
-    assert_int_equal(times_of(&rig, second).started_ns, 120);
+    assert_int_equal(times_of(&rig, second).started_ns, 80);
     rig_close(&rig);
 }
 

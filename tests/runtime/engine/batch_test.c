@@ -26,15 +26,11 @@ static const struct e2b_batch_callbacks callbacks = {on_computed, on_copied};
 
 struct setting {
     struct fixture fixture;
-    struct e2b_queue *downloads;
     struct e2b_batch batch;
 };
 
 static void open_setting(struct setting *setting) {
-    struct e2b_error err = {0};
     setting->fixture = fixture_open(fixture_sim(), true, 4);
-    struct e2b_device *device = setting->fixture.device;
-    assert_ok(device->ops->queue_create(device, &setting->downloads, &err), err);
     setting->batch = (struct e2b_batch){
         .served = setting->fixture.served, .first = 1, .count = 2, .size_index = 1};
     notes = (struct notes){0};
@@ -42,7 +38,6 @@ static void open_setting(struct setting *setting) {
 
 static void close_setting(struct setting *setting) {
     struct e2b_device *device = setting->fixture.device;
-    device->ops->queue_destroy(device, setting->downloads);
     assert_int_equal(e2b_sim_objects(device).events, 0);
     fixture_close(&setting->fixture);
 }
@@ -54,7 +49,7 @@ static void both_notifications_come_once_with_times(void **state) {
     open_setting(&setting);
     struct e2b_device *device = setting.fixture.device;
     int64_t before_ns = device->ops->now_ns(device), started_ns = 0, ended_ns = 0;
-    assert_ok(e2b_batch_start(&setting.batch, setting.downloads, &callbacks, &err), err);
+    assert_ok(e2b_batch_start(&setting.batch, &callbacks, &err), err);
     assert_int_equal(notes.computed + notes.copied, 0);
     e2b_sim_run_until_idle(device);
     assert_int_equal(notes.computed, 1);
@@ -74,8 +69,7 @@ static void a_start_that_fails_notifies_nobody(void **state) {
         struct e2b_error err = {0};
         open_setting(&setting);
         e2b_sim_fail_nth(setting.fixture.device, E2B_SIM_FAULT_ENQUEUE, nth);
-        assert_int_equal(
-            e2b_batch_start(&setting.batch, setting.downloads, &callbacks, &err), E2B_DEVICE);
+        assert_int_equal(e2b_batch_start(&setting.batch, &callbacks, &err), E2B_DEVICE);
         e2b_sim_run_until_idle(setting.fixture.device);
         assert_int_equal(notes.computed + notes.copied, 0);
         close_setting(&setting);

@@ -67,6 +67,29 @@ static void a_batch_takes_what_the_table_says(void **state) {
     e2b_lab_rig_finish(&rig);
 }
 
+/* Batches of 8 and of 2 side by side: the shorter one's answers do not wait for the longer one. */
+static void a_short_batch_is_answered_before_a_long_one_beside_it(void **state) {
+    (void)state;
+    struct e2b_lab_rig rig;
+    struct e2b_error err = {0};
+    struct answer answers[10];
+    bench_open(&rig, "tfserving:max_batch_size=8,batch_timeout_micros=500,poll_micros=0", 1, 0);
+    memset(answers, 0, sizeof answers);
+    for (int i = 0; i < 10; i++) {
+        struct e2b_request *request = NULL;
+        answers[i].rig = &rig;
+        assert_ok(e2b_lab_rig_ask(&rig, 0, 0, &request, &err), err);
+        e2b_request_submit(request, NULL, take, &answers[i]);
+    }
+    for (int i = 0; i < 10; i++)
+        assert_true(e2b_lab_rig_pass(&rig, INT64_MAX, &answers[i].come, 1));
+    struct e2b_served_stats stats;
+    e2b_served_stats_get(rig.models[0].served, &stats);
+    assert_int_equal(stats.batch_count[3], 1);
+    assert_true(answers[9].at_ns < answers[0].at_ns - 500000);
+    e2b_lab_rig_finish(&rig);
+}
+
 static void policies_change_on_one_rig(void **state) {
     (void)state;
     struct e2b_lab_rig rig;
@@ -107,6 +130,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_are_told_apart),
         cmocka_unit_test(a_batch_takes_what_the_table_says),
+        cmocka_unit_test(a_short_batch_is_answered_before_a_long_one_beside_it),
         cmocka_unit_test(policies_change_on_one_rig),
         cmocka_unit_test(a_model_that_is_not_there_is_named),
     };
