@@ -35,6 +35,10 @@ struct e2b_device_ops {
     /* Time by which events are stamped; a simulated device's virtual time. */
     int64_t (*now_ns)(struct e2b_device *device);
 
+    /* (optional) What was wanted is built and has run, nothing runs now: time for what only makes
+     * the next start faster. Without this call it is done when the device is destroyed. */
+    void (*settle)(struct e2b_device *device);
+
     enum e2b_status (*buffer_create)(struct e2b_device *device, enum e2b_memory memory,
         size_t bytes, struct e2b_buffer **out, struct e2b_error *err);
     void (*buffer_destroy)(struct e2b_device *device, struct e2b_buffer *buffer);

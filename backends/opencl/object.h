@@ -5,6 +5,7 @@
 #include "backends/device.h"
 #include "backends/opencl/cache.h"
 #include "backends/opencl/profile.h"
+#include "backends/opencl/saver.h"
 #include "backends/opencl/timeline.h"
 #include <CL/cl.h>
 #include <stdatomic.h>
@@ -19,6 +20,7 @@ struct e2b_opencl {
     cl_command_queue service; /* probes, calibration and allocations; any thread */
     const struct e2b_profile *profile;
     struct e2b_cl_cache cache;
+    struct e2b_cl_saver saver;
     struct e2b_timeline timeline;
     struct e2b_cl_waiter *waiter;
     bool times;

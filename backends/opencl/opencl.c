@@ -21,6 +21,7 @@ static void destroy(struct e2b_device *base) {
     if (!device)
         return;
     e2b_cl_waiter_destroy(device->waiter);
+    e2b_cl_saver_finish(&device->saver);
     if (device->service)
         clReleaseCommandQueue(device->service);
     if (device->context)
@@ -28,9 +29,14 @@ static void destroy(struct e2b_device *base) {
     free(device);
 }
 
+static void settle(struct e2b_device *device) {
+    e2b_cl_saver_save(&e2b_opencl_of(device)->saver);
+}
+
 static const struct e2b_device_ops ops = {
     .destroy = destroy,
     .now_ns = now_ns,
+    .settle = settle,
     .buffer_create = e2b_cl_buffer_create,
     .buffer_destroy = e2b_cl_buffer_destroy,
     .buffer_host = e2b_cl_buffer_host,
@@ -146,6 +152,7 @@ enum e2b_status e2b_opencl_open(
     if (!device)
         return e2b_fail_memory(err, "a device");
     device->base.ops = &ops;
+    e2b_cl_saver_init(&device->saver, &device->cache);
     e2b_profile_prepare();
     if (open_device(device, options, err) != E2B_OK) {
         destroy(&device->base);

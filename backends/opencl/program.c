@@ -50,29 +50,6 @@ static cl_program from_cache(
     return program;
 }
 
-/* malloc'ed; NULL if the runtime gives none. */
-static unsigned char *binary_of(cl_program program, size_t *bytes) {
-    *bytes = 0;
-    if (clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof *bytes, bytes, NULL) != CL_SUCCESS
-        || *bytes == 0)
-        return NULL;
-    unsigned char *binary = malloc(*bytes);
-    if (binary
-        && clGetProgramInfo(program, CL_PROGRAM_BINARIES, sizeof binary, &binary, NULL)
-            == CL_SUCCESS)
-        return binary;
-    free(binary);
-    return NULL;
-}
-
-static void to_cache(struct e2b_opencl *device, const struct e2b_cl_key *key, cl_program program) {
-    size_t bytes;
-    unsigned char *binary = binary_of(program, &bytes);
-    if (binary)
-        e2b_cl_cache_save(&device->cache, key, binary, bytes);
-    free(binary);
-}
-
 /* The log's first line that speaks of an error, else its first line that says anything. */
 static void first_error(const char *log, char *out, size_t capacity) {
     const char *line = strcasestr(log, "error");
@@ -148,7 +125,7 @@ static cl_program compile(struct e2b_opencl *device, const struct e2b_source *so
 static cl_program retarget(struct e2b_opencl *device, cl_program program, const char *target,
     const struct e2b_source *source, const char *options, struct e2b_error *err) {
     size_t length, bytes;
-    unsigned char *binary = binary_of(program, &length);
+    unsigned char *binary = e2b_cl_binary_of(program, &length);
     char *text = binary ? e2b_ptx_retarget((char *)binary, length, target, &bytes) : NULL;
     cl_program result = text ? from_binary(device, (unsigned char *)text, bytes, options) : NULL;
     if (!result)
@@ -179,7 +156,7 @@ enum e2b_status e2b_cl_program_build(struct e2b_device *base, const struct e2b_s
             free(program);
             return err->status;
         }
-        to_cache(device, &key, program->program);
+        e2b_cl_saver_add(&device->saver, &key, program->program);
     }
     *out = program;
     return E2B_OK;

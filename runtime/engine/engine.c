@@ -158,6 +158,8 @@ enum e2b_status e2b_engine_start(struct e2b_engine *engine, struct e2b_error *er
     for (int i = 0; i < engine->model_count && engine->gather; i++)
         if (e2b_pool_stage(engine->models[i]->pool, err) != E2B_OK)
             return e2b_error_while(err, "starting the engine");
+    if (!before && engine->device->ops->settle)
+        engine->device->ops->settle(engine->device);
     if (e2b_dispatcher_create(&spec, &engine->dispatcher, err) != E2B_OK)
         return e2b_error_while(err, "starting the engine");
     for (int i = 0; i < engine->model_count; i++)
