@@ -121,3 +121,56 @@ int e2b_op_cases_run(const struct e2b_op_cases *cases) {
         device->ops->destroy(device);
     return failures ? failures : skipped ? -1 : 0;
 }
+
+/* One variant on one device, see e2b_op_cases_run_on. */
+struct selection {
+    struct e2b_device *device;
+    const char *variant;
+    int candidates, runs;
+};
+
+static int run_selected(const struct e2b_op_problem *problem, const struct e2b_op_setup *setup,
+    struct selection *selection) {
+    int failures = 0, count = 1;
+    struct e2b_op_run run;
+    e2b_op_run_init(&run, problem, setup);
+    for (const struct e2b_variant *v = problem->call.op->variants; v && v->name; v++) {
+        char reason[128] = "";
+        if (strcmp(v->name, selection->variant) != 0
+            || !e2b_op_run_accepts(&run, v, &count, reason, sizeof reason))
+            continue;
+        for (int c = 0; c < selection->candidates && c < count; c++) {
+            int candidate = c ? 1 + selection->runs * 7 % (count - 1) : 0;
+            failures += run_candidate(problem, setup, v, candidate);
+            selection->runs++;
+        }
+    }
+    return failures;
+}
+
+static int run_case_selected(const struct e2b_op_case *test, struct selection *selection) {
+    struct e2b_op_problem problem;
+    struct e2b_error err = {0};
+    int failures = 0;
+    if (e2b_op_problem_init(&problem, test, &err) == E2B_OK && !test->fails
+        && e2b_op_problem_reference(&problem, &err) == E2B_OK)
+        for (int i = 0; i < 4; i++) {
+            const struct e2b_op_setup setup = {
+                selection->device, i % 2 ? E2B_F16 : E2B_F32, i / 2 == 1};
+            if ((i % 2 == 0 || !test->only_f32) && (i < 2 || !test->only_dense))
+                failures += run_selected(&problem, &setup, selection);
+        }
+    e2b_op_problem_finish(&problem);
+    return failures;
+}
+
+int e2b_op_cases_run_on(const struct e2b_op_cases *cases, struct e2b_device *device,
+    const char *variant, int candidates) {
+    struct selection selection = {device, variant, candidates, 0};
+    int failures = 0;
+    for (int i = 0; i < cases->count; i++)
+        if (!cases->cases[i].bench)
+            failures += run_case_selected(&cases->cases[i], &selection);
+    printf("%s.%s: %d runs, %d failed\n", cases->family, variant, selection.runs, failures);
+    return selection.runs ? failures : 1;
+}

@@ -21,6 +21,8 @@
 #include "kernels/activation.h"
 #include "kernels/op.h"
 
+struct e2b_device;
+
 #define E2B_CASE_INPUTS 8
 
 struct e2b_case_input {
@@ -66,6 +68,10 @@ struct e2b_op_cases {
  * Returns the number of failures; -1 after printing a SKIP line when there is no OpenCL device
  * (only references were checked). */
 int e2b_op_cases_run(const struct e2b_op_cases *cases);
+/* The same on a given device, by one variant only, whose candidates are taken a few a case: the
+ * default and others in turn. Cases that it refuses count for nothing, but some must be left. */
+int e2b_op_cases_run_on(const struct e2b_op_cases *cases, struct e2b_device *device,
+    const char *variant, int candidates);
 
 /* For the tables below; undefine nothing, they are for *_cases.c files only. */
 #define ROW_OF(type, ...)                                                                          \

@@ -1,0 +1,64 @@
+/* The operators' cases, by the variants that a GPU with tensor cores takes. */
+#include "tests/kernels/op_case.h"
+#include "tests/ptx/device.h"
+#include "tests/support.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+extern const struct e2b_op_cases e2b_cases_conv, e2b_cases_gemm, e2b_cases_attention;
+
+static struct e2b_device *open_device(int sm, bool late) {
+    static char cache[512];
+    struct e2b_device *device = NULL;
+    struct e2b_error err = {0};
+    const char *folder = getenv("E2B_TEST_CACHE");
+    snprintf(cache, sizeof cache, "%s", folder ? folder : "/tmp/e2bird-test-cache");
+    mkdir(cache, 0777);
+    strncat(cache, "/ptx", sizeof cache - strlen(cache) - 1);
+    mkdir(cache, 0777);
+    const struct ptx_device_options options = {
+        .compute_units = 4, .ptx_sm = sm, .late = late, .cache = cache};
+    if (ptx_device_create(&options, &device, &err) != E2B_OK)
+        e2b_skip("%s", err.text);
+    return device;
+}
+
+static void run(const struct e2b_op_cases *cases, const char *variant, int sm, bool late) {
+    struct e2b_device *device = open_device(sm, late);
+    int failures = e2b_op_cases_run_on(cases, device, variant, 2);
+    device->ops->destroy(device);
+    assert_int_equal(failures, 0);
+}
+
+static void convolutions_by_warps(void **state) {
+    (void)state;
+    run(&e2b_cases_conv, "mma", 80, true);
+}
+
+static void convolutions_by_warpgroups(void **state) {
+    (void)state;
+    run(&e2b_cases_conv, "mma", 90, true);
+}
+
+static void matrix_products(void **state) {
+    (void)state;
+    run(&e2b_cases_gemm, "mma", 90, false);
+}
+
+static void attention(void **state) {
+    (void)state;
+    run(&e2b_cases_attention, "mma", 80, true);
+    run(&e2b_cases_attention, "mma", 80, false);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(attention),
+        cmocka_unit_test(convolutions_by_warps),
+        cmocka_unit_test(convolutions_by_warpgroups),
+        cmocka_unit_test(matrix_products),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
