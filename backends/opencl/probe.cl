@@ -130,6 +130,18 @@ static inline void probe_multiply(float *c, __local ushort *a, __global const us
 }
 #endif
 
+#if PROBE_PTX >= 80
+/* Whether loads of 16 bytes give what single ones do. */
+static inline bool probe_load(__global const ushort *from) {
+    uint4 v;
+    asm("ld.global.nc.v4.u32 {%0, %1, %2, %3}, [%4];"
+        : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+        : "l"((ulong)from));
+    return v.x == (from[0] | (uint)from[1] << 16) && v.y == (from[2] | (uint)from[3] << 16)
+        && v.z == (from[4] | (uint)from[5] << 16) && v.w == (from[6] | (uint)from[7] << 16);
+}
+#endif
+
 #if PROBE_PTX >= 90
 /* True when all 32 arrivals were seen; gives up rather than hang. */
 static inline bool probe_meet(__local ulong *gate, uint lane) {
@@ -155,6 +167,10 @@ __kernel __attribute__((reqd_work_group_size(32, 1, 1))) void probe_ptx(
     float c[4] = {0.0f, 0.0f, 0.0f, 0.0f};
     uint lane = get_local_id(0), row = lane / 4, column = lane % 4 * 2;
     probe_copy(a, in, lane);
+#if PROBE_PTX >= 80
+    if (!probe_load(in + lane * 8))
+        return;
+#endif
 #if PROBE_PTX >= 90
     __local ulong gate;
     if (!probe_meet(&gate, lane))

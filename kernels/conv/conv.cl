@@ -1,32 +1,6 @@
-/* Convolution, channels-last, for GPUs and for any device. One of DEPTHWISE, TILE, DIRECT is defined. */
+/* Convolution, channels-last, for GPUs and for any device. One of TILE, DIRECT is
+ * defined. */
 #include "kernels/conv/conv.clh"
-
-#ifdef DEPTHWISE
-/* Grid: 4 channels, pixel of a sample, sample. */
-__kernel void conv_depthwise(CONV_TENSORS, __global const float *weights,
-    __global const float *bias, CONV_GEOMETRY) {
-    CONV_BEGIN;
-    int m = get_global_id(0) * 4, pixel = get_global_id(1), sample = get_global_id(2);
-    if (m >= m_end || pixel >= out_height * out_width)
-        return;
-    int oy = pixel / out_width, ox = pixel % out_width;
-    int row = oy * stride_h - pad_top, column = ox * stride_w - pad_left;
-    float4 sum = vload4(0, bias + m);
-    for (int r = 0; r < kernel_h; r++) {
-        int iy = row + r * dilation_h;
-        if ((uint)iy >= (uint)height)
-            continue;
-        for (int s = 0; s < kernel_w; s++) {
-            int ix = column + s * dilation_w;
-            if ((uint)ix < (uint)width)
-                sum = fma(LOAD4(x, sample * x_sample + iy * x_row + ix * x_pixel + m),
-                    vload4(0, weights + (r * kernel_w + s) * m_end + m), sum);
-        }
-    }
-    sum = ADD_RESIDUAL(4, sum, sample * r_sample + oy * r_row + ox * r_pixel + m);
-    STORE4(y, sample * y_sample + oy * y_row + ox * y_pixel + m, activate4(sum, act_a, act_b));
-}
-#endif
 
 #ifdef TILE
 /* Implicit GEMM: a group of 16x16 work-items computes 64 pixels by 64 channels of one group, in

@@ -16,13 +16,14 @@ void e2b_conv_reference(const struct e2b_call *call, const double *const *in, do
 E2B_CONV_VARIANT(depthwise_cpu); /* a channel is its own group; vectors over channels */
 E2B_CONV_VARIANT(winograd);      /* CPU: 3x3 by minimal filtering, 4 times fewer products */
 E2B_CONV_VARIANT(panel);         /* CPU: register tiles of pixels by a panel of channels */
-E2B_CONV_VARIANT(depthwise);     /* GPU: a work-item makes 4 channels of a pixel */
+E2B_CONV_VARIANT(depthwise);     /* GPU: a work-item makes 8 channels of a run of pixels */
 E2B_CONV_VARIANT(mma);           /* tensor cores: see kernels/common/mma.h */
 E2B_CONV_VARIANT(tile);          /* GPU: implicit GEMM through local memory */
 E2B_CONV_VARIANT(direct);        /* a work-item an element, any case */
 
-/* How many tuning candidates the panel variant has. */
+/* How many tuning candidates these variants have. */
 int e2b_conv_panel_candidates(const struct e2b_call *call);
+int e2b_conv_depthwise_candidates(const struct e2b_call *call);
 
 /* Why a kernel cannot run on these tensors, or NULL; the second: why one with packed weights
  * cannot.
@@ -30,7 +31,8 @@ int e2b_conv_panel_candidates(const struct e2b_call *call);
 const char *e2b_conv_refuses_tensors(const struct e2b_call *call);
 const char *e2b_conv_refuses_packed(const struct e2b_call *call);
 
-extern const struct e2b_source e2b_source_conv, e2b_source_panel, e2b_source_depthwise_cpu;
+extern const struct e2b_source e2b_source_conv, e2b_source_panel, e2b_source_depthwise,
+    e2b_source_depthwise_cpu;
 
 /* A launch of one of this folder's kernels with the options that all of them know (storage type,
  * ACTIVATION, RESIDUAL) and `more`, and its first arguments, CONV_TENSORS of conv.clh. NULL when

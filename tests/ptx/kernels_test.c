@@ -42,6 +42,12 @@ static void convolutions_by_warpgroups(void **state) {
     run(&e2b_cases_conv, "mma", 90, true);
 }
 
+static void depthwise_convolutions(void **state) {
+    (void)state;
+    run(&e2b_cases_conv, "depthwise", 0, false);
+    run(&e2b_cases_conv, "depthwise", 80, false);
+}
+
 static void matrix_products(void **state) {
     (void)state;
     run(&e2b_cases_gemm, "mma", 90, false);
@@ -58,6 +64,7 @@ int main(void) {
         cmocka_unit_test(attention),
         cmocka_unit_test(convolutions_by_warps),
         cmocka_unit_test(convolutions_by_warpgroups),
+        cmocka_unit_test(depthwise_convolutions),
         cmocka_unit_test(matrix_products),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
