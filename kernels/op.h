@@ -1,6 +1,6 @@
 /* An operator: how its ONNX form is read, its shape rule, its reference in double precision, and an
- * ordered list of device variants. One folder an operator family holds all of that; kernels/registry.c
- * finds operators by name. Nothing here touches a device. */
+ * ordered list of device variants. One folder an operator family holds all of that;
+ * kernels/registry.c finds operators by name. Nothing here touches a device. */
 #ifndef E2B_KERNELS_OP_H
 #define E2B_KERNELS_OP_H
 
@@ -15,8 +15,15 @@
 /* An attribute as the importer found it, typed by which field is set. Read with e2b_attr_*. */
 struct e2b_attr {
     const char *name;
-    enum { E2B_ATTR_INT, E2B_ATTR_FLOAT, E2B_ATTR_STRING, E2B_ATTR_INTS, E2B_ATTR_FLOATS,
-        E2B_ATTR_TENSOR, E2B_ATTR_OTHER } kind;
+    enum {
+        E2B_ATTR_INT,
+        E2B_ATTR_FLOAT,
+        E2B_ATTR_STRING,
+        E2B_ATTR_INTS,
+        E2B_ATTR_FLOATS,
+        E2B_ATTR_TENSOR,
+        E2B_ATTR_OTHER
+    } kind;
     int64_t i;
     float f;
     const char *s;
@@ -41,13 +48,12 @@ float e2b_attr_float(const struct e2b_onnx_node *node, const char *name, float f
 const char *e2b_attr_string(
     const struct e2b_onnx_node *node, const char *name, const char *fallback);
 /* Copies up to capacity numbers; returns how many the attribute has, -1 if absent. */
-int e2b_attr_ints(
-    const struct e2b_onnx_node *node, const char *name, int64_t *out, int capacity);
+int e2b_attr_ints(const struct e2b_onnx_node *node, const char *name, int64_t *out, int capacity);
 
 /* One input or output of a node while it is inferred, folded or emitted. */
 struct e2b_operand {
-    bool present;                       /* optional inputs may be absent */
-    struct e2b_tensor tensor;           /* strides and layout are set from the layout pass on */
+    bool present;                        /* optional inputs may be absent */
+    struct e2b_tensor tensor;            /* strides and layout are set from the layout pass on */
     const struct e2b_constant *constant; /* value known at plan time, else NULL */
 };
 
@@ -81,10 +87,13 @@ enum e2b_layout_rule {
 };
 
 struct e2b_op {
-    const char *name;          /* "conv" */
-    const char *const *onnx;   /* ONNX types it reads, NULL-terminated; NULL for internal ones */
+    const char *name;        /* "conv" */
+    const char *const *onnx; /* ONNX types it reads, NULL-terminated; NULL for internal ones */
     enum e2b_layout_rule layout;
-    size_t params_bytes;       /* plain data, copied with memcpy and compared with memcmp */
+    /* With E2B_LAYOUT_IMAGE: input 0 may be row-major where it has at most so many channels and the
+     * device is a CPU. */
+    int planar_channels;
+    size_t params_bytes; /* plain data, copied with memcpy and compared with memcmp */
     /* Attributes to params; params come zeroed. Refuses what is not supported, naming it. */
     enum e2b_status (*import)(
         const struct e2b_onnx_node *node, void *params, struct e2b_error *err);
@@ -98,9 +107,9 @@ struct e2b_op {
     /* Multiply-adds counted as two; NULL: one for each output element. */
     double (*flops)(const struct e2b_call *call);
     /* What graph passes may fuse. With has_epilogue, params hold a struct e2b_epilogue at
-     * epilogue_offset. Input indices, 0 meaning that the operator takes none: bias_input, a constant
-     * of one number an output channel; residual_input, a tensor shaped like the output, which the
-     * pass also records in the epilogue. */
+     * epilogue_offset. Input indices, 0 meaning that the operator takes none: bias_input, a
+     * constant of one number an output channel; residual_input, a tensor shaped like the output,
+     * which the pass also records in the epilogue. */
     bool has_epilogue;
     size_t epilogue_offset;
     int bias_input, residual_input;

@@ -209,6 +209,7 @@ static const char *const onnx[] = {"Conv", NULL};
 
 static const struct e2b_variant variants[] = {
     {"depthwise_cpu", e2b_conv_depthwise_cpu_accepts, NULL, e2b_conv_depthwise_cpu_emit},
+    {"lines_cpu", e2b_conv_lines_accepts, NULL, e2b_conv_lines_emit},
     {"winograd_cpu", e2b_conv_winograd_accepts, NULL, e2b_conv_winograd_emit},
     {"panel_cpu", e2b_conv_panel_accepts, e2b_conv_panel_candidates, e2b_conv_panel_emit},
     {"depthwise", e2b_conv_depthwise_accepts, e2b_conv_depthwise_candidates,
@@ -223,6 +224,7 @@ const struct e2b_op e2b_op_conv = {
     .name = "conv",
     .onnx = onnx,
     .layout = E2B_LAYOUT_IMAGE,
+    .planar_channels = E2B_CONV_PLANAR_CHANNELS,
     .params_bytes = sizeof(struct e2b_conv_params),
     .import = import,
     .infer = infer,

@@ -80,7 +80,7 @@ __kernel __attribute__((reqd_work_group_size(16, 16, 1))) void conv_tile(CONV_TE
  * -DBIAS if there is one. */
 __kernel void conv_direct(CONV_TENSORS, __global const T *weights, uint weights_at,
     __global const T *bias, uint bias_at, int w_m, int w_c, int w_row, int w_column,
-    CONV_GEOMETRY) {
+    int x_channel, CONV_GEOMETRY) {
     CONV_BEGIN;
     int m = get_global_id(0), pixel = get_global_id(1), sample = get_global_id(2);
     if (m >= m_end || pixel >= out_height * out_width)
@@ -102,10 +102,11 @@ __kernel void conv_direct(CONV_TENSORS, __global const T *weights, uint weights_
             int ix = ox * stride_w - pad_left + s * dilation_w;
             if ((uint)ix >= (uint)width)
                 continue;
-            int at = sample * x_sample + iy * x_row + ix * x_pixel + m / group_m * group_c;
+            int at = sample * x_sample + iy * x_row + ix * x_pixel
+                + m / group_m * group_c * x_channel;
             int w_at = m * w_m + r * w_row + s * w_column;
             for (int c = 0; c < group_c; c++)
-                sum = fma(LOAD(x, at + c), LOAD(weights, w_at + c * w_c), sum);
+                sum = fma(LOAD(x, at + c * x_channel), LOAD(weights, w_at + c * w_c), sum);
         }
     }
 #ifdef BIAS

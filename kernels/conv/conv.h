@@ -10,6 +10,9 @@
 
 enum e2b_conv_input { E2B_CONV_X, E2B_CONV_W, E2B_CONV_BIAS, E2B_CONV_RESIDUAL };
 
+/* On a CPU, images of so few channels are read as they lie. */
+#define E2B_CONV_PLANAR_CHANNELS 4
+
 enum e2b_auto_pad { E2B_PAD_EXPLICIT, E2B_PAD_SAME_UPPER, E2B_PAD_SAME_LOWER, E2B_PAD_VALID };
 
 struct e2b_conv_params {

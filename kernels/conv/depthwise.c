@@ -140,10 +140,8 @@ enum e2b_status e2b_conv_depthwise_cpu_emit(
     if (!launch || zeros < 0)
         return e2b_fail_memory(err, "a convolution's launch");
     e2b_launch_packed(launch, zeros);
-    e2b_launch_int(launch, jobs);
+    e2b_launch_jobs(out, launch, call->traits, jobs);
     e2b_conv_add_geometry(call, launch);
-    e2b_launch_grid(launch, (size_t)jobs, 1, 1);
-    e2b_launch_group(launch, 1, 1, 1);
     return E2B_OK;
 }
 

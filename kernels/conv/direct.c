@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 bool e2b_conv_direct_accepts(const struct e2b_call *call, char *reason, size_t reason_bytes) {
-    const char *refused = e2b_conv_refuses_tensors(call);
+    const char *refused = e2b_conv_refuses_result(call);
     if (refused)
         snprintf(reason, reason_bytes, "%s", refused);
     return !refused;
@@ -34,6 +34,7 @@ enum e2b_status e2b_conv_direct_emit(
         || e2b_launch_operand(out, launch, call, E2B_CONV_BIAS, dtype, err) != E2B_OK)
         return err->status;
     add_weight_strides(call, launch);
+    e2b_launch_int(launch, call->inputs[E2B_CONV_X].tensor.stride[1]);
     e2b_conv_add_geometry(call, launch);
     e2b_launch_grid(
         launch, (size_t)e2b_conv_channels_end(call), (size_t)(g.oh * g.ow), (size_t)g.n);

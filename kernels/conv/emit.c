@@ -24,13 +24,13 @@ static bool pads_stay_finite(const struct e2b_call *call) {
     }
 }
 
-const char *e2b_conv_refuses_tensors(const struct e2b_call *call) {
+const char *e2b_conv_refuses_result(const struct e2b_call *call) {
     const struct e2b_tensor *tensors[3] = {
         &call->inputs[E2B_CONV_X].tensor, &call->outputs[0].tensor, NULL};
     if (e2b_has_input(call, E2B_CONV_RESIDUAL))
         tensors[2] = &call->inputs[E2B_CONV_RESIDUAL].tensor;
     for (int i = 0; i < 3 && tensors[i]; i++) {
-        if (tensors[i]->stride[1] != 1)
+        if (i > 0 && tensors[i]->stride[1] != 1)
             return "tensors are not channels-last";
         if (e2b_tensor_extent(tensors[i], call->traits->channel_align) > INT32_MAX)
             return "a tensor has more than 2^31 elements";
@@ -38,13 +38,21 @@ const char *e2b_conv_refuses_tensors(const struct e2b_call *call) {
     return NULL;
 }
 
-const char *e2b_conv_refuses_packed(const struct e2b_call *call) {
+const char *e2b_conv_refuses_weights(const struct e2b_call *call) {
     if (!call->inputs[E2B_CONV_W].constant
         || (e2b_has_input(call, E2B_CONV_BIAS) && !call->inputs[E2B_CONV_BIAS].constant))
         return "weights or bias are not constant";
     if (!pads_stay_finite(call))
         return "the activation is not finite on pad lanes";
-    return e2b_conv_refuses_tensors(call);
+    return NULL;
+}
+
+const char *e2b_conv_refuses_packed(const struct e2b_call *call) {
+    const char *refused = e2b_conv_refuses_weights(call);
+    if (refused)
+        return refused;
+    return call->inputs[E2B_CONV_X].tensor.stride[1] != 1 ? "the image is not channels-last"
+                                                          : e2b_conv_refuses_result(call);
 }
 
 struct e2b_launch *e2b_conv_launch(const struct e2b_call *call, struct e2b_launch_list *list,
@@ -103,15 +111,16 @@ float e2b_conv_weight_at(const struct e2b_constant *constant, int64_t index) {
     return (float)value;
 }
 
-/* numbers: [0] channels m, [1] groups, [2] group_c, [3] taps, [4] columns, [5] panels a group.
- * To [group][panel][tap][c][column]. */
+/* numbers: [0] channels m, [1] groups, [2] group_c, [3] taps, [4] lanes, [5] panels a group, [6]
+ * their vectors, [7] how many have so many. To [group][panel][tap][c][column]. */
 static void pack_panels(const struct e2b_packing *packing, void *to) {
     const int64_t *n = packing->numbers;
-    int64_t group_m = n[0] / n[1], columns = n[4];
+    int64_t group_m = n[0] / n[1], in_group = 0;
     float *out = to;
     memset(to, 0, packing->bytes);
-    for (int64_t panel = 0; panel < n[1] * n[5]; panel++, out += n[3] * n[2] * columns) {
-        int64_t in_group = panel % n[5] * columns;
+    for (int64_t panel = 0; panel < n[1] * n[5]; panel++) {
+        in_group = panel % n[5] ? in_group : 0;
+        int64_t columns = (panel % n[5] < n[7] ? n[6] : n[6] - 1) * n[4];
         int64_t count = group_m - in_group < columns ? group_m - in_group : columns;
         int64_t first = panel / n[5] * group_m + in_group;
         for (int64_t c = 0; c < n[2]; c++)
@@ -119,44 +128,52 @@ static void pack_panels(const struct e2b_packing *packing, void *to) {
                 for (int64_t j = 0; j < count; j++)
                     out[(tap * n[2] + c) * columns + j] =
                         e2b_conv_weight_at(packing->from[0], ((first + j) * n[2] + c) * n[3] + tap);
+        in_group += columns;
+        out += n[3] * n[2] * columns;
     }
 }
 
-int e2b_conv_pack_panels(
-    const struct e2b_call *call, struct e2b_launch_list *list, int64_t columns, int64_t panels) {
+int64_t e2b_conv_panel_vectors(const struct e2b_conv_panels *panels) {
+    return panels->count * (panels->vectors - 1) + panels->wide;
+}
+
+int e2b_conv_pack_panels(const struct e2b_call *call, struct e2b_launch_list *list,
+    const struct e2b_conv_panels *panels) {
     struct e2b_conv_geometry g;
     e2b_conv_geometry(call, &g);
-    int64_t taps = g.kh * g.kw;
+    int64_t taps = g.kh * g.kw, columns = e2b_conv_panel_vectors(panels) * panels->lanes;
     struct e2b_packing packing = {.from = {call->inputs[E2B_CONV_W].constant},
-        .numbers = {g.m, g.group, g.group_c, taps, columns, panels},
-        .bytes = (size_t)(g.group * panels * taps * g.group_c * columns) * sizeof(float),
+        .numbers = {g.m, g.group, g.group_c, taps, panels->lanes, panels->count, panels->vectors,
+            panels->wide},
+        .bytes = (size_t)(g.group * columns * taps * g.group_c) * sizeof(float),
         .pack = pack_panels};
-    snprintf(packing.key, sizeof packing.key, "conv-panel%" PRId64 " g%" PRId64 " p%" PRId64,
-        columns, g.group, panels);
+    snprintf(packing.key, sizeof packing.key,
+        "conv-panel%" PRId64 "x%" PRId64 " g%" PRId64 " p%" PRId64 " w%" PRId64, panels->lanes,
+        panels->vectors, g.group, panels->count, panels->wide);
     return e2b_launch_list_pack(list, &packing);
 }
 
-/* numbers: [0] channels, [1] groups, [2] columns, [3] panels a group. To [group][panel][column]. */
+/* numbers: [0] channels, [1] groups, [2] columns a group. To [group][column]. */
 static void pack_bias(const struct e2b_packing *packing, void *to) {
     const int64_t *n = packing->numbers;
     int64_t group_m = n[0] / n[1];
     float *out = to;
     memset(to, 0, packing->bytes);
     for (int64_t m = 0; packing->from[0] && m < n[0]; m++)
-        out[m / group_m * n[3] * n[2] + m % group_m] = e2b_conv_weight_at(packing->from[0], m);
+        out[m / group_m * n[2] + m % group_m] = e2b_conv_weight_at(packing->from[0], m);
 }
 
 int e2b_conv_pack_bias(
-    const struct e2b_call *call, struct e2b_launch_list *list, int64_t columns, int64_t panels) {
+    const struct e2b_call *call, struct e2b_launch_list *list, int64_t group_columns) {
     struct e2b_conv_geometry g;
     e2b_conv_geometry(call, &g);
     bool has_bias = e2b_has_input(call, E2B_CONV_BIAS);
     struct e2b_packing packing = {.from = {has_bias ? call->inputs[E2B_CONV_BIAS].constant : NULL},
-        .numbers = {g.m, g.group, columns, panels},
-        .bytes = (size_t)(g.group * panels * columns) * sizeof(float),
+        .numbers = {g.m, g.group, group_columns},
+        .bytes = (size_t)(g.group * group_columns) * sizeof(float),
         .pack = pack_bias};
-    snprintf(packing.key, sizeof packing.key,
-        "conv-bias%" PRId64 " m%" PRId64 " g%" PRId64 " p%" PRId64, columns, g.m, g.group, panels);
+    snprintf(packing.key, sizeof packing.key, "conv-bias%" PRId64 " m%" PRId64 " g%" PRId64,
+        group_columns, g.m, g.group);
     return e2b_launch_list_pack(list, &packing);
 }
 

@@ -1,124 +1,121 @@
-/* Convolution on a CPU: a work-item computes pixels x channels in register tiles of ROWS pixels by 2
- * vectors of channels. Tiles run over the output's pixels in order; what a tap reads outside the
- * image is `zeros`. */
-#include "kernels/conv/conv.clh"
+/* Convolution on a CPU: a work-item computes pixels x channels in register tiles of ROWS pixels by
+ * panels of VECTORS vectors of channels; with -DNARROW, a group's panels after the first `wide`
+ * have one vector fewer. Tiles run over the output's pixels in order, in blocks: all tiles of a
+ * block are multiplied with a panel before the next, so that a panel's weights are fetched once a
+ * block. What a tap reads outside the image is `zeros`. */
+#include "kernels/common/jobs.clh"
 #include "kernels/common/rows.clh"
+#include "kernels/conv/conv.clh"
 
-#ifdef RESIDUAL
-#define RESIDUAL_AT(i, half) (residual + r_base[i] + m + half * LANES)
-#define PLUS_RESIDUAL(i, half) +LOADV(RESIDUAL_AT(i, half), 0)
-#else
-#define RESIDUAL_AT(i, half) y
-#define PLUS_RESIDUAL(i, half)
+#ifndef CHANNELS
+#define CHANNELS group_c
 #endif
+/* Where an output pixel's window starts in the image and in memory, and where its result goes. */
+struct pixel {
+    int row, column, x, y, residual;
+};
 
-#define ROW_ZERO(i) VECTOR low##i = bias_low, high##i = bias_high;
+#define INPUT(i) LOAD(a##i, c)
+#define RESULT(i) pixels[i].y
+#define ADDEND(i) pixels[i].residual
+#include "kernels/conv/sums.clh"
+
 #ifdef INSIDE
-#define ROW_TAP(i) __global const T *a##i = x + base[i] + tap;
+#define ROW_TAP(i) __global const T *a##i = x + pixels[i].x + tap;
 #else
 #define ROW_TAP(i)                                                                                 \
-    __global const T *a##i = (uint)(row[i] + tap_y) < (uint)height                                 \
-            && (uint)(column[i] + tap_x) < (uint)width                                             \
-        ? x + base[i] + tap                                                                        \
+    __global const T *a##i = (uint)(pixels[i].row + tap_y) < (uint)height                          \
+            && (uint)(pixels[i].column + tap_x) < (uint)width                                      \
+        ? x + pixels[i].x + tap                                                                    \
         : zeros;
 #endif
-#define ROW_MULTIPLY(i)                                                                            \
-    {                                                                                              \
-        VECTOR a = (VECTOR)LOAD(a##i, c);                                                          \
-        low##i = fma(a, w_low, low##i);                                                            \
-        high##i = fma(a, w_high, high##i);                                                         \
-    }
-#define STORE_LOW(i)                                                                               \
-    if (i < rows)                                                                                  \
-        STOREV(y, y_base[i] + m, ACTIVATE(low##i PLUS_RESIDUAL(i, 0), act_a, act_b));
-#define STORE_HIGH(i)                                                                              \
-    if (i < rows)                                                                                  \
-        STOREV(y, y_base[i] + m + LANES, ACTIVATE(high##i PLUS_RESIDUAL(i, 1), act_a, act_b));
-#define SPILL_LOW(i) VSTORE(low##i, i, each);
-#define SPILL_HIGH(i) VSTORE(high##i, i, each);
-/* A vector of which not all channels may be written goes through memory. */
-#define FINISH(half, STORE_ROW, SPILL_ROW)                                                         \
-    if (lanes >= (half + 1) * LANES) {                                                             \
-        EACH_ROW(STORE_ROW)                                                                        \
-    } else if (lanes > half * LANES) {                                                             \
-        float each[ROWS * LANES];                                                                  \
-        EACH_ROW(SPILL_ROW)                                                                        \
-        for (int i = 0; i < rows; i++)                                                             \
-            store_some(each + i * LANES, y + y_base[i] + m + half * LANES, RESIDUAL_AT(i, half),   \
-                lanes - half * LANES, act_a, act_b);                                               \
-    }
 
-static inline void store_some(const float *each, __global T *y, __global const T *residual,
-    int lanes, float act_a, float act_b) {
-    for (int i = 0; i < lanes; i++) {
-        float value = each[i];
-#ifdef RESIDUAL
-        value += LOAD(residual, i);
+#define WIDTH VECTORS
+#define TILE tile
+#include "kernels/conv/width.clh"
+#include "kernels/conv/panel_tile.clh"
+#ifdef NARROW
+#undef WIDTH
+#undef TILE
+#define WIDTH (VECTORS - 1)
+#define TILE narrow_tile
+#include "kernels/conv/width.clh"
+#include "kernels/conv/panel_tile.clh"
 #endif
-        STORE(y, i, activate(value, act_a, act_b));
+
+#define BLOCK 16 /* tiles, at most */
+
+#ifdef RESIDUAL
+#define TILE_RESIDUAL residual + m
+#else
+#define TILE_RESIDUAL 0
+#endif
+/* clang-format off */
+#define TILE_ARGUMENTS                                                                             \
+    pixels + t * ROWS, min(ROWS, count - t * ROWS), lanes, x + group * group_c, zeros, w,          \
+        bias + first * LANES, y + m, TILE_RESIDUAL, height, width, kernel_h, kernel_w, dilation_h, \
+        dilation_w, x_row, x_pixel, group_c, act_a, act_b
+/* clang-format on */
+
+/* Fills in `count` pixels from number `from` of the output on. */
+static inline void place_pixels(struct pixel *pixels, int from, int count, int out_height,
+    int out_width, int stride_h, int stride_w, int pad_top, int pad_left, int x_sample, int x_row,
+    int x_pixel, int y_sample, int y_row, int y_pixel, int r_sample, int r_row, int r_pixel) {
+    int ox = from % out_width, oy = from / out_width % out_height;
+    int sample = from / (out_width * out_height);
+    for (int i = 0; i < count; i++) {
+        int row = oy * stride_h - pad_top, column = ox * stride_w - pad_left;
+        pixels[i].row = row;
+        pixels[i].column = column;
+        pixels[i].x = sample * x_sample + row * x_row + column * x_pixel;
+        pixels[i].y = sample * y_sample + oy * y_row + ox * y_pixel;
+        pixels[i].residual = sample * r_sample + oy * r_row + ox * r_pixel;
+        if (++ox == out_width) {
+            ox = 0;
+            if (++oy == out_height)
+                oy = 0, sample++;
+        }
     }
 }
 
 __kernel void conv_panel(CONV_TENSORS, __global const float *weights, __global const float *bias,
-    __global const T *zeros, int group_panels, int panel_blocks, int pixel_blocks, CONV_GEOMETRY) {
+    __global const T *zeros, JOBS, int group_panels, int wide, int group_vectors, int panel_blocks,
+    int tile_blocks, int block, CONV_GEOMETRY) {
     CONV_BEGIN;
-    int job = get_group_id(0);
-    int panel_block = job / pixel_blocks, pixel_block = job % pixel_blocks;
-    int panels = groups * group_panels;
-    int panel_begin = (long)panels * panel_block / panel_blocks;
-    int panel_end = (long)panels * (panel_block + 1) / panel_blocks;
-    int pixels = samples * out_height * out_width;
-    int tiles = (pixels + ROWS - 1) / ROWS;
-    int tile_begin = (long)tiles * pixel_block / pixel_blocks;
-    int tile_end = (long)tiles * (pixel_block + 1) / pixel_blocks;
-#ifdef CHANNELS
-    const int channels = CHANNELS;
-#else
-    const int channels = group_c;
-#endif
-    size_t panel_floats = (size_t)kernel_h * kernel_w * channels * 2 * LANES;
-
-    int first = tile_begin * ROWS;
-    int ox = first % out_width, oy = first / out_width % out_height;
-    int sample = first / (out_width * out_height);
-    for (int tile = tile_begin; tile < tile_end; tile++) {
-        int rows = min(ROWS, pixels - tile * ROWS);
-        int row[ROWS], column[ROWS];
-        int base[ROWS], y_base[ROWS], r_base[ROWS];
-        for (int i = 0; i < ROWS; i++) {
-            row[i] = oy * stride_h - pad_top;
-            column[i] = ox * stride_w - pad_left;
-            base[i] = sample * x_sample + row[i] * x_row + column[i] * x_pixel;
-            y_base[i] = sample * y_sample + oy * y_row + ox * y_pixel;
-            r_base[i] = sample * r_sample + oy * r_row + ox * r_pixel;
-            if (i + 1 < rows || rows == ROWS)
-                if (++ox == out_width) {
-                    ox = 0;
-                    if (++oy == out_height)
-                        oy = 0, sample++;
-                }
-        }
-        for (int panel = panel_begin; panel < panel_end; panel++) {
-            int group = panel / group_panels, in_group = panel % group_panels * 2 * LANES;
-            int m = group * group_m + in_group;
-            int lanes = (group + 1 == groups ? m_end : (group + 1) * group_m) - m;
-            __global const float *w = weights + panel * panel_floats;
-            VECTOR bias_low = VLOAD(0, bias + (size_t)panel * 2 * LANES);
-            VECTOR bias_high = VLOAD(1, bias + (size_t)panel * 2 * LANES);
-            EACH_ROW(ROW_ZERO)
-            for (int r = 0; r < kernel_h; r++)
-                for (int s = 0; s < kernel_w; s++) {
-                    int tap_y = r * dilation_h, tap_x = s * dilation_w;
-                    int tap = tap_y * x_row + tap_x * x_pixel + group * channels;
-                    EACH_ROW(ROW_TAP)
-                    for (size_t c = 0; c < channels; c++) {
-                        VECTOR w_low = VLOAD(0, w), w_high = VLOAD(1, w);
-                        w += 2 * LANES;
-                        EACH_ROW(ROW_MULTIPLY)
+    int panels = groups * group_panels, all = samples * out_height * out_width;
+    int tiles = (all + ROWS - 1) / ROWS;
+    size_t vector_floats = (size_t)kernel_h * kernel_w * group_c * LANES;
+    struct pixel pixels[BLOCK * ROWS];
+    EACH_JOB(job) {
+        int panel_block = job / tile_blocks, tile_block = job % tile_blocks;
+        int panel_begin = (long)panels * panel_block / panel_blocks;
+        int panel_end = (long)panels * (panel_block + 1) / panel_blocks;
+        int tile_begin = (long)tiles * tile_block / tile_blocks;
+        int tile_end = (long)tiles * (tile_block + 1) / tile_blocks;
+        for (; tile_begin < tile_end; tile_begin += block) {
+            int from = tile_begin * ROWS;
+            int count = min(min(tile_begin + block, tile_end) * ROWS, all) - from;
+            place_pixels(pixels, from, count, out_height, out_width, stride_h, stride_w, pad_top,
+                pad_left, x_sample, x_row, x_pixel, y_sample, y_row, y_pixel, r_sample, r_row,
+                r_pixel);
+            for (int i = count; i % ROWS; i++)
+                pixels[i] = pixels[count - 1];
+            for (int panel = panel_begin; panel < panel_end; panel++) {
+                int group = panel / group_panels, in_group = panel % group_panels;
+                int vector = in_group * VECTORS - max(in_group - wide, 0);
+                int first = group * group_vectors + vector, m = group * group_m + vector * LANES;
+                int lanes = (group + 1 == groups ? m_end : (group + 1) * group_m) - m;
+                __global const float *w = weights + first * vector_floats;
+                for (int t = 0; t * ROWS < count; t++) {
+#ifdef NARROW
+                    if (in_group >= wide) {
+                        narrow_tile(TILE_ARGUMENTS);
+                        continue;
                     }
+#endif
+                    tile(TILE_ARGUMENTS);
                 }
-            FINISH(0, STORE_LOW, SPILL_LOW)
-            FINISH(1, STORE_HIGH, SPILL_HIGH)
+            }
         }
     }
 }

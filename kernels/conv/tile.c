@@ -27,8 +27,9 @@ enum e2b_status e2b_conv_tile_emit(
     int64_t group_panels = (last_group + TILE - 1) / TILE;
     int64_t tiles = (g.n * g.oh * g.ow + TILE - 1) / TILE;
     struct e2b_launch *launch = e2b_conv_launch(call, out, &e2b_source_conv, "conv_tile", "-DTILE");
-    int weights = e2b_conv_pack_panels(call, out, TILE, group_panels);
-    int bias = e2b_conv_pack_bias(call, out, TILE, group_panels);
+    const struct e2b_conv_panels panels = {TILE, 1, group_panels, group_panels};
+    int weights = e2b_conv_pack_panels(call, out, &panels);
+    int bias = e2b_conv_pack_bias(call, out, TILE * group_panels);
     if (!launch || weights < 0 || bias < 0)
         return e2b_fail_memory(err, "a convolution's launch");
     e2b_launch_packed(launch, weights);

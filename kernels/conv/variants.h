@@ -14,6 +14,7 @@ void e2b_conv_reference(const struct e2b_call *call, const double *const *in, do
         const struct e2b_call *call, struct e2b_launch_list *out, struct e2b_error *err)
 
 E2B_CONV_VARIANT(depthwise_cpu); /* a channel is its own group; vectors over channels */
+E2B_CONV_VARIANT(lines);         /* CPU: few input channels, any layout of the image */
 E2B_CONV_VARIANT(winograd);      /* CPU: 3x3 by minimal filtering, 4 times fewer products */
 E2B_CONV_VARIANT(panel);         /* CPU: register tiles of pixels by a panel of channels */
 E2B_CONV_VARIANT(depthwise);     /* GPU: a work-item makes 8 channels of a run of pixels */
@@ -25,10 +26,10 @@ E2B_CONV_VARIANT(direct);        /* a work-item an element, any case */
 int e2b_conv_panel_candidates(const struct e2b_call *call);
 int e2b_conv_depthwise_candidates(const struct e2b_call *call);
 
-/* Why a kernel cannot run on these tensors, or NULL; the second: why one with packed weights
- * cannot.
- */
-const char *e2b_conv_refuses_tensors(const struct e2b_call *call);
+/* Why a kernel cannot run, or NULL: for what it writes and adds, and the size of tensors; for
+ * weights that it wants packed; for both and a channels-last image. */
+const char *e2b_conv_refuses_result(const struct e2b_call *call);
+const char *e2b_conv_refuses_weights(const struct e2b_call *call);
 const char *e2b_conv_refuses_packed(const struct e2b_call *call);
 
 extern const struct e2b_source e2b_source_conv, e2b_source_panel, e2b_source_depthwise,
@@ -48,13 +49,21 @@ int64_t e2b_conv_channels_end(const struct e2b_call *call);
 /* Element `index` of constant weights or bias. */
 float e2b_conv_weight_at(const struct e2b_constant *constant, int64_t index);
 
-/* Constant weights and bias as zero-padded floats in panels of `columns` output channels, `panels`
- * of them a group: [group][panel][tap][group_c][column] and [group][panel][column]. Return the
- * packing's index or -1. */
-int e2b_conv_pack_panels(
-    const struct e2b_call *call, struct e2b_launch_list *list, int64_t columns, int64_t panels);
+/* How a group's output channels are cut into `count` panels of `vectors` vectors of `lanes`
+ * channels, of which those after the first `wide` have one vector fewer. */
+struct e2b_conv_panels {
+    int64_t lanes, vectors, count, wide;
+};
+int64_t e2b_conv_panel_vectors(const struct e2b_conv_panels *panels); /* of a group */
+/* How many of `pixels` make the register tile, by so many vectors, that takes the least time. */
+int64_t e2b_conv_tile_rows(const struct e2b_call *call, int64_t pixels, int64_t vectors);
+
+/* Constant weights and bias as zero-padded floats: [group][panel][tap][group_c][column of the
+ * panel] and [group][column of the group]. Return the packing's index or -1. */
+int e2b_conv_pack_panels(const struct e2b_call *call, struct e2b_launch_list *list,
+    const struct e2b_conv_panels *panels);
 int e2b_conv_pack_bias(
-    const struct e2b_call *call, struct e2b_launch_list *list, int64_t columns, int64_t panels);
+    const struct e2b_call *call, struct e2b_launch_list *list, int64_t group_columns);
 /* Weights of a depthwise convolution as [taps][channels_end]. */
 int e2b_conv_pack_depthwise(const struct e2b_call *call, struct e2b_launch_list *list);
 

@@ -16,7 +16,7 @@
 extern const struct e2b_source e2b_source_winograd_cpu;
 
 struct blocks {
-    int64_t lanes, rows, subs, v_tile, tile_blocks, panel_blocks, panels, job_floats;
+    int64_t lanes, rows, subs, v_tile, tile_blocks, panel_blocks, panels, group_floats;
 };
 
 static int64_t tile_count(const struct e2b_conv_geometry *g) {
@@ -66,7 +66,7 @@ static struct blocks cut(const struct e2b_call *call, const struct e2b_conv_geom
     b.panels = e2b_ceil_div(e2b_conv_channels_end(call), 2 * b.lanes);
     b.panel_blocks = e2b_ceil_div(wanted, b.tile_blocks);
     b.panel_blocks = b.panel_blocks > b.panels ? b.panels : b.panel_blocks;
-    b.job_floats = POINTS * b.subs * b.rows * (b.v_tile + 2 * b.lanes);
+    b.group_floats = POINTS * b.subs * b.rows * (b.v_tile + 2 * b.lanes);
     return b;
 }
 
@@ -119,25 +119,25 @@ enum e2b_status e2b_conv_winograd_emit(
     e2b_conv_geometry(call, &g);
     struct blocks b = cut(call, &g);
     int64_t jobs = b.tile_blocks * b.panel_blocks;
+    int64_t groups = e2b_job_groups(call->traits, jobs);
     char more[64];
     snprintf(more, sizeof more, "-DROWS=%d -DLANES=%d", (int)b.rows, (int)b.lanes);
     int scratch = out->scratch_count++;
     out->scratch[scratch] =
-        (struct e2b_scratch){.bytes = (size_t)(jobs * b.job_floats) * sizeof(float)};
+        (struct e2b_scratch){.bytes = (size_t)(groups * b.group_floats) * sizeof(float)};
     struct e2b_launch *launch =
         e2b_conv_launch(call, out, &e2b_source_winograd_cpu, "conv_winograd_cpu", more);
     int weights = pack_weights(call, &g, &b, out);
-    int bias = e2b_conv_pack_bias(call, out, 2 * b.lanes, b.panels);
+    int bias = e2b_conv_pack_bias(call, out, 2 * b.lanes * b.panels);
     if (!launch || weights < 0 || bias < 0)
         return e2b_fail_memory(err, "a convolution's launch");
     e2b_launch_packed(launch, weights);
     e2b_launch_packed(launch, bias);
     e2b_launch_scratch(launch, scratch);
-    const int64_t numbers[] = {b.job_floats, b.v_tile, b.subs, b.panel_blocks, b.tile_blocks};
+    e2b_launch_jobs(out, launch, call->traits, jobs);
+    const int64_t numbers[] = {b.group_floats, b.v_tile, b.subs, b.panel_blocks, b.tile_blocks};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         e2b_launch_int(launch, numbers[i]);
     e2b_conv_add_geometry(call, launch);
-    e2b_launch_grid(launch, (size_t)jobs, 1, 1);
-    e2b_launch_group(launch, 1, 1, 1);
     return E2B_OK;
 }

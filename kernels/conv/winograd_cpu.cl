@@ -1,11 +1,12 @@
-/* Convolution 3x3 with stride 1 on a CPU by Winograd's minimal filtering F(4x4, 3x3): an output tile
- * of 4x4 pixels takes 36 products a channel pair in place of 144. A work-item does a run of blocks of
- * subs x ROWS tiles for some panels of 2 vectors of channels: input tiles are transformed to
- * v[36][tile][channel], multiplied with the transformed weights [panel][36][channel][2 LANES] to
- * sums[36][tile][2 LANES], and those transformed to pixels. Both arrays are the job's own scratch.
- * Matrices: Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2015. */
-#include "kernels/conv/conv.clh"
+/* Convolution 3x3 with stride 1 on a CPU by Winograd's minimal filtering F(4x4, 3x3): an output
+ * tile of 4x4 pixels takes 36 products a channel pair in place of 144. A work-item does a run of
+ * blocks of subs x ROWS tiles for some panels of 2 vectors of channels: input tiles are transformed
+ * to v[36][tile][channel], multiplied with the transformed weights [panel][36][channel][2 LANES] to
+ * sums[36][tile][2 LANES], and those transformed to pixels. Both arrays are the work-group's own
+ * scratch. Matrices: Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2015. */
+#include "kernels/common/jobs.clh"
 #include "kernels/common/rows.clh"
+#include "kernels/conv/conv.clh"
 
 #ifdef RESIDUAL
 #define ADD_RESIDUAL_V(v, at) ((v) + LOADV(residual, at))
@@ -38,9 +39,8 @@ static inline void transform_input(__global const T *x, int top, int left, int h
     for (int j = 0; j < 6; j++) {
         bool inside = (uint)(left + j) < (uint)width;
 #define PIXEL(i)                                                                                   \
-    (inside && (uint)(top + i) < (uint)height                                                      \
-            ? LOADV(x, (top + i) * x_row + (left + j) * x_pixel)                                   \
-            : (VECTOR)0.0f)
+    (inside && (uint)(top + i) < (uint)height ? LOADV(x, (top + i) * x_row + (left + j) * x_pixel) \
+                                              : (VECTOR)0.0f)
 #define KEEP(i, value) lines[i][j] = value
         TRANSFORM_INPUT(PIXEL, KEEP)
     }
@@ -94,9 +94,8 @@ static inline void transform_sums(__global const float *sums, size_t point_strid
     VSTORE(high##i, 1, to + i * PANEL);
 
 /* ROWS tiles at one point: their channels by a panel of weights. */
-static inline void multiply(
-    __global const float *a, size_t v_tile, __global const float *w, size_t channels,
-    __global float *to) {
+static inline void multiply(__global const float *a, size_t v_tile, __global const float *w,
+    size_t channels, __global float *to) {
     EACH_ROW(ROW_ZERO)
     for (size_t c = 0; c < channels; c++) {
         VECTOR w_low = VLOAD(0, w), w_high = VLOAD(1, w);
@@ -107,45 +106,47 @@ static inline void multiply(
 }
 
 __kernel void conv_winograd_cpu(CONV_TENSORS, __global const float *weights,
-    __global const float *bias, __global float *scratch, uint scratch_at, int job_floats,
+    __global const float *bias, __global float *scratch, uint scratch_at, JOBS, int group_floats,
     int v_tile, int subs, int panel_blocks, int tile_blocks, CONV_GEOMETRY) {
     CONV_BEGIN;
-    int job = get_group_id(0), panel_block = job / tile_blocks, tile_block = job % tile_blocks;
     int panels = (m_end + PANEL - 1) / PANEL;
-    int panel_begin = (long)panels * panel_block / panel_blocks;
-    int panel_end = (long)panels * (panel_block + 1) / panel_blocks;
-    int across = (out_width + 3) / 4, down = (out_height + 3) / 4;
-    int tiles = samples * down * across, block = subs * ROWS;
-    int blocks = (tiles + block - 1) / block;
-    int block_end = (long)blocks * (tile_block + 1) / tile_blocks;
-    size_t v_point = (size_t)block * v_tile, sum_point = (size_t)block * PANEL;
-    __global float *v = scratch + scratch_at + (size_t)job * job_floats;
-    __global float *sums = v + POINTS * v_point;
-    for (int b = (long)blocks * tile_block / tile_blocks; b < block_end; b++) {
-        int first = b * block, count = min(block, tiles - first);
-        for (int t = 0; t < count; t++) {
-            int tile = first + t, ox = tile % across * 4, oy = tile / across % down * 4;
-            __global const T *image = x + (size_t)(tile / (across * down)) * x_sample;
-            for (int c = 0; c < group_c; c += LANES)
-                transform_input(image + c, oy - pad_top, ox - pad_left, height, width, x_row,
-                    x_pixel, v + (size_t)t * v_tile + c, v_point);
-        }
-        int used = (count + ROWS - 1) / ROWS;
-        for (int panel = panel_begin; panel < panel_end; panel++) {
-            __global const float *w = weights + (size_t)panel * POINTS * group_c * PANEL;
-            for (int point = 0; point < POINTS; point++, w += (size_t)group_c * PANEL)
-                for (int sub = 0; sub < used; sub++)
-                    multiply(v + point * v_point + (size_t)sub * ROWS * v_tile, v_tile, w, group_c,
-                        sums + point * sum_point + sub * ROWS * PANEL);
+    EACH_JOB(job) {
+        int panel_block = job / tile_blocks, tile_block = job % tile_blocks;
+        int panel_begin = (long)panels * panel_block / panel_blocks;
+        int panel_end = (long)panels * (panel_block + 1) / panel_blocks;
+        int across = (out_width + 3) / 4, down = (out_height + 3) / 4;
+        int tiles = samples * down * across, block = subs * ROWS;
+        int blocks = (tiles + block - 1) / block;
+        int block_end = (long)blocks * (tile_block + 1) / tile_blocks;
+        size_t v_point = (size_t)block * v_tile, sum_point = (size_t)block * PANEL;
+        __global float *v = scratch + scratch_at + (size_t)get_group_id(0) * group_floats;
+        __global float *sums = v + POINTS * v_point;
+        for (int b = (long)blocks * tile_block / tile_blocks; b < block_end; b++) {
+            int first = b * block, count = min(block, tiles - first);
             for (int t = 0; t < count; t++) {
                 int tile = first + t, ox = tile % across * 4, oy = tile / across % down * 4;
-                int sample = tile / (across * down);
-                for (int m = panel * PANEL; m < min(m_end, (panel + 1) * PANEL); m += LANES)
-                    transform_sums(sums + t * PANEL + m % PANEL, sum_point, VLOAD(0, bias + m),
-                        min(4, out_height - oy), min(4, out_width - ox),
-                        y + ((size_t)sample * y_sample + oy * y_row + ox * y_pixel + m), y_row,
-                        y_pixel, RESIDUAL_AT(sample * r_sample + oy * r_row + ox * r_pixel + m),
-                        r_row, r_pixel, act_a, act_b);
+                __global const T *image = x + (size_t)(tile / (across * down)) * x_sample;
+                for (int c = 0; c < group_c; c += LANES)
+                    transform_input(image + c, oy - pad_top, ox - pad_left, height, width, x_row,
+                        x_pixel, v + (size_t)t * v_tile + c, v_point);
+            }
+            int used = (count + ROWS - 1) / ROWS;
+            for (int panel = panel_begin; panel < panel_end; panel++) {
+                __global const float *w = weights + (size_t)panel * POINTS * group_c * PANEL;
+                for (int point = 0; point < POINTS; point++, w += (size_t)group_c * PANEL)
+                    for (int sub = 0; sub < used; sub++)
+                        multiply(v + point * v_point + (size_t)sub * ROWS * v_tile, v_tile, w,
+                            group_c, sums + point * sum_point + sub * ROWS * PANEL);
+                for (int t = 0; t < count; t++) {
+                    int tile = first + t, ox = tile % across * 4, oy = tile / across % down * 4;
+                    int sample = tile / (across * down);
+                    for (int m = panel * PANEL; m < min(m_end, (panel + 1) * PANEL); m += LANES)
+                        transform_sums(sums + t * PANEL + m % PANEL, sum_point, VLOAD(0, bias + m),
+                            min(4, out_height - oy), min(4, out_width - ox),
+                            y + ((size_t)sample * y_sample + oy * y_row + ox * y_pixel + m), y_row,
+                            y_pixel, RESIDUAL_AT(sample * r_sample + oy * r_row + ox * r_pixel + m),
+                            r_row, r_pixel, act_a, act_b);
+                }
             }
         }
     }

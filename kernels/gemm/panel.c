@@ -120,7 +120,8 @@ enum e2b_status e2b_gemm_panel_emit(
     int rows = gemm.m < MAX_ROWS ? (int)gemm.m : MAX_ROWS;
     int64_t batches = e2b_gemm_batches(&gemm);
     struct e2b_jobs jobs = e2b_jobs_cut(call->traits, e2b_ceil_div(gemm.m, rows),
-        panel_count(&gemm), gemm.k * COLUMNS * (int64_t)sizeof(float), batches);
+        rows * gemm.k * (int64_t)sizeof(float), panel_count(&gemm),
+        gemm.k * COLUMNS * (int64_t)sizeof(float), batches);
     char more[64];
     snprintf(more, sizeof more, "-DPANEL -DROWS=%d -DA_STEP=%s", rows,
         gemm.column[E2B_GEMM_A] == 1 ? "1" : "a_column");

@@ -92,6 +92,7 @@ static enum e2b_status make_graph(
         .batch = served->batchable ? size->size : (int)served->inputs[0].shape.dims[0],
         .precision = served->options.precision,
         .channel_align = served->device->traits.channel_align,
+        .planar = served->device->traits.is_cpu,
         .input_stride = in,
         .output_stride = out,
         .image = served->options.image,

@@ -72,13 +72,15 @@ struct wish {
     enum e2b_dtype dtype;
     bool any_layout;
     enum e2b_layout layout;
+    bool or_planar; /* row-major will do as well */
 };
 
 static bool is_granted(const struct e2b_tensor *tensor, const struct wish *wish) {
     int rank = tensor->shape.rank;
     if (tensor->dtype != wish->dtype)
         return false;
-    if (wish->any_layout)
+    if (wish->any_layout
+        || (wish->or_planar && tensor->layout == E2B_ROW_MAJOR && tensor->stride[rank - 1] == 1))
         return true;
     return tensor->layout == wish->layout
         && (wish->layout == E2B_CHANNELS_LAST || rank == 0 || tensor->stride[rank - 1] == 1);
@@ -123,12 +125,14 @@ static int grant(struct layout *layout, int value, const struct wish *wish, stru
     return add_convert(layout, value, wish->dtype, to, err);
 }
 
-static struct wish wish_of(
-    const struct layout *layout, const struct e2b_op *op, const struct e2b_tensor *tensor) {
+static struct wish wish_of(const struct layout *layout, const struct e2b_op *op, int input,
+    const struct e2b_tensor *tensor) {
     struct wish wish = {.dtype = inner_dtype(layout, tensor->dtype)};
     wish.any_layout = op->layout == E2B_LAYOUT_FOLLOW || op->layout == E2B_LAYOUT_VIEW;
     wish.layout =
         op->layout == E2B_LAYOUT_IMAGE && is_image(tensor) ? E2B_CHANNELS_LAST : E2B_ROW_MAJOR;
+    wish.or_planar = wish.layout == E2B_CHANNELS_LAST && layout->options->planar && input == 0
+        && tensor->shape.dims[1] <= op->planar_channels;
     return wish;
 }
 
@@ -138,7 +142,7 @@ static enum e2b_status convert_inputs(struct layout *layout, int node, struct e2
         if (!is_varying(layout, value))
             continue;
         struct wish wish =
-            wish_of(layout, layout->net->graph.nodes[node].op, tensor_of(layout, value));
+            wish_of(layout, layout->net->graph.nodes[node].op, k, tensor_of(layout, value));
         int granted = grant(layout, value, &wish, err);
         if (granted < 0)
             return err->status;

@@ -59,6 +59,14 @@ static void add_value(struct e2b_op_run *run, const struct e2b_operand *operand,
         .bytes = (extent + 2 * GUARD) * (int64_t)e2b_dtype_bytes(to->tensor.dtype)};
 }
 
+/* Whether an input is tried as the row-major image that the operator takes too. */
+static bool is_planar(const struct e2b_op_run *run, int input) {
+    const struct e2b_call *call = &run->problem->call;
+    return input == 0 && !run->setup.wide && run->setup.device->traits.is_cpu
+        && call->op->planar_channels > 0
+        && call->inputs[0].tensor.shape.dims[1] <= call->op->planar_channels;
+}
+
 void e2b_op_run_init(struct e2b_op_run *run, const struct e2b_op_problem *problem,
     const struct e2b_op_setup *setup) {
     const struct e2b_call *call = &problem->call;
@@ -73,7 +81,8 @@ void e2b_op_run_init(struct e2b_op_run *run, const struct e2b_op_problem *proble
         run->inputs[i] = call->inputs[i].present ? next : -1;
         if (!call->inputs[i].present)
             continue;
-        add_value(run, &call->inputs[i], next++, E2B_STORAGE_INPUT, index, last);
+        add_value(
+            run, &call->inputs[i], next++, E2B_STORAGE_INPUT, index, last && !is_planar(run, i));
         if (!call->inputs[i].constant && index++ == 0 && rule == E2B_LAYOUT_FOLLOW)
             follows =
                 last && call->inputs[i].tensor.shape.rank == call->outputs[0].tensor.shape.rank;

@@ -5,7 +5,7 @@
 static const struct e2b_traits traits = {.compute_units = 4, .l2_bytes = 1 << 20};
 
 static void check(int64_t tiles, int64_t panels, int64_t panel_bytes, int64_t times) {
-    struct e2b_jobs jobs = e2b_jobs_cut(&traits, tiles, panels, panel_bytes, times);
+    struct e2b_jobs jobs = e2b_jobs_cut(&traits, tiles, 4096, panels, panel_bytes, times);
     assert_in_range(jobs.tile_blocks, 1, tiles);
     assert_in_range(jobs.panel_blocks, 1, panels);
     int64_t largest = e2b_ceil_div(panels, jobs.panel_blocks);
@@ -28,7 +28,7 @@ static void jobs_fit_the_cache_and_suffice_for_all_units(void **state) {
 
 static void unknown_traits_are_no_obstacle(void **state) {
     (void)state;
-    struct e2b_jobs jobs = e2b_jobs_cut(&(struct e2b_traits){0}, 100, 10, 4096, 1);
+    struct e2b_jobs jobs = e2b_jobs_cut(&(struct e2b_traits){0}, 100, 64, 10, 4096, 1);
     assert_in_range(jobs.tile_blocks, 1, 100);
     assert_in_range(jobs.panel_blocks, 1, 10);
 }

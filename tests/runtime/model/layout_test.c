@@ -44,6 +44,23 @@ static void images_are_channels_last_inside(void **state) {
     e2b_model_destroy(model);
 }
 
+static void few_channels_are_read_as_they_lie_where_a_device_can(void **state) {
+    (void)state;
+    struct e2b_builder *builder = start();
+    struct e2b_graph_options planar = options;
+    planar.planar = true;
+    e2b_builder_node(builder, "Conv", "x,w", "a");
+    e2b_builder_node(builder, "Conv", "a,v", "y");
+    struct e2b_model *model = e2b_builder_model(builder);
+    struct e2b_graph *graph = e2b_check_graph(model, &planar, 1e-5);
+    assert_int_equal(graph->node_count, 3);
+    assert_int_equal(graph->nodes[0].inputs[0], graph->inputs[0]);
+    assert_int_equal(value(graph, graph->nodes[0].outputs[0])->tensor.layout, E2B_CHANNELS_LAST);
+    assert_int_equal(value(graph, graph->nodes[1].inputs[0])->tensor.stride[1], 1);
+    e2b_graph_destroy(graph);
+    e2b_model_destroy(model);
+}
+
 /* Readers share one conversion. */
 static void conversions_are_shared(void **state) {
     (void)state;
@@ -252,6 +269,7 @@ static void attention_moves_nothing(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(images_are_channels_last_inside),
+        cmocka_unit_test(few_channels_are_read_as_they_lie_where_a_device_can),
         cmocka_unit_test(conversions_are_shared),
         cmocka_unit_test(half_inside_float_at_the_edges),
         cmocka_unit_test(results_go_straight_to_slots),
