@@ -66,7 +66,7 @@ class Worker:
     def close(self):
         self._process.stdin.close()
         try:
-            self._process.wait(timeout=20)
+            self._process.wait(timeout=60)  # it may keep what it compiled
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

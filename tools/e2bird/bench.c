@@ -86,19 +86,21 @@ static void print_layers(
     double total = 0;
     for (int i = 0; i < count; i++)
         total += steps[i];
-    printf("\n  %-28s %-20s %9s %6s %9s %6s %8s %6s\n", "layer", "variant", "ms", "time", "GFLOP/s",
+    printf("\n  %-28s %-24s %9s %6s %9s %6s %8s %6s\n", "layer", "variant", "ms", "time", "GFLOP/s",
         "peak", "GB/s", "peak");
     for (int i = 0; i < count; i++) {
         const struct e2b_step *step = e2b_plan_step(execution->plan, i);
         double seconds = steps[i] > 0 ? steps[i] / 1e3 : 1e-9;
         double gflops = step->launch.flops / seconds / 1e9;
         double rate = step->launch.bytes / seconds / 1e9;
-        printf("  %-28.28s %-20.20s %9.3f %5.1f%% %9.1f %5.1f%% %8.1f %5.1f%%\n",
-            execution->graph->nodes[step->node].name, step->variant, steps[i],
-            total > 0 ? 100 * steps[i] / total : 0, gflops, 100 * gflops / peaks->gflops, rate,
-            100 * rate / peaks->gbytes_per_s);
+        const struct e2b_node *node = &execution->graph->nodes[step->node];
+        char variant[64];
+        snprintf(variant, sizeof variant, "%s.%s", node->op->name, step->variant);
+        printf("  %-28.28s %-24.24s %9.3f %5.1f%% %9.1f %5.1f%% %8.1f %5.1f%%\n", node->name,
+            variant, steps[i], total > 0 ? 100 * steps[i] / total : 0, gflops,
+            100 * gflops / peaks->gflops, rate, 100 * rate / peaks->gbytes_per_s);
     }
-    printf("  %-28s %-20s %9.3f\n\n", "all", "", total);
+    printf("  %-28s %-24s %9.3f\n\n", "all", "", total);
 }
 
 static enum e2b_status bench_batch(struct session *session, const struct bench_args *args,
