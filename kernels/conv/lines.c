@@ -4,8 +4,9 @@
 #include <stdio.h>
 
 #define JOBS_PER_UNIT 12
-#define MAX_LINE_BYTES (32 * 1024) /* of the copied lines: with a row of weights, in an L1 cache   \
-                                    */
+#define MAX_LINE_BYTES                                                                             \
+    (32 * 1024) /* of the copied lines: with a row of weights, in an L1 cache                      \
+                 */
 #define MAX_VECTORS 4
 
 extern const struct e2b_source e2b_source_lines_cpu;

@@ -78,6 +78,25 @@ static bool stays_inside(const struct e2b_call *call, const struct e2b_conv_geom
         && (g->ow - 1) * params->stride[1] + (g->kw - 1) * params->dilation[1] < g->w;
 }
 
+static bool is_dense(const struct e2b_tensor *tensor) {
+    const int64_t *dims = tensor->shape.dims, *stride = tensor->stride;
+    int last = tensor->shape.rank - 1;
+    for (int i = last; i > 2; i--)
+        if (stride[i - 1] != dims[i] * stride[i])
+            return false;
+    return dims[0] == 1 || stride[0] == dims[2] * stride[2];
+}
+
+/* Whether output pixel i is made of input pixel i alone, at one distance after the other. */
+static bool is_linear(const struct e2b_call *call, const struct e2b_conv_geometry *g) {
+    const struct e2b_conv_params *params = call->params;
+    return g->kh == 1 && g->kw == 1 && params->stride[0] == 1 && params->stride[1] == 1
+        && g->oh == g->h && g->ow == g->w && params->pad[0] == 0 && params->pad[1] == 0
+        && is_dense(&call->inputs[E2B_CONV_X].tensor) && is_dense(&call->outputs[0].tensor)
+        && (!e2b_has_input(call, E2B_CONV_RESIDUAL)
+            || is_dense(&call->inputs[E2B_CONV_RESIDUAL].tensor));
+}
+
 static struct e2b_launch *add_launch(const struct e2b_call *call, struct e2b_launch_list *out,
     const struct e2b_conv_geometry *g, const struct e2b_conv_panels *panels, int64_t rows) {
     char channels[32] = "", more[128];
@@ -85,7 +104,10 @@ static struct e2b_launch *add_launch(const struct e2b_call *call, struct e2b_lau
         snprintf(channels, sizeof channels, " -DCHANNELS=%d", (int)g->group_c);
     snprintf(more, sizeof more, "-DROWS=%d -DLANES=%d -DVECTORS=%d%s%s%s", (int)rows,
         (int)panels->lanes, (int)panels->vectors, panels->wide < panels->count ? " -DNARROW" : "",
-        stays_inside(call, g) ? " -DINSIDE" : "", channels);
+        is_linear(call, g)          ? " -DLINEAR"
+            : stays_inside(call, g) ? " -DINSIDE"
+                                    : "",
+        channels);
     return e2b_conv_launch(call, out, &e2b_source_panel, "conv_panel", more);
 }
 

@@ -2,7 +2,8 @@
  * panels of VECTORS vectors of channels; with -DNARROW, a group's panels after the first `wide`
  * have one vector fewer. Tiles run over the output's pixels in order, in blocks: all tiles of a
  * block are multiplied with a panel before the next, so that a panel's weights are fetched once a
- * block. What a tap reads outside the image is `zeros`. */
+ * block. What a tap reads outside the image is `zeros`. -DLINEAR: 1x1 without stride or padding, where pixels lie
+ * at one distance from the first to the last. */
 #include "kernels/common/jobs.clh"
 #include "kernels/common/rows.clh"
 #include "kernels/conv/conv.clh"
@@ -16,11 +17,18 @@ struct pixel {
 };
 
 #define INPUT(i) LOAD(a##i, c)
+#ifdef LINEAR
+#define RESULT(i) i *y_pixel
+#define ADDEND(i) i *r_pixel
+#else
 #define RESULT(i) pixels[i].y
 #define ADDEND(i) pixels[i].residual
+#endif
 #include "kernels/conv/sums.clh"
 
-#ifdef INSIDE
+#if defined(LINEAR)
+#define ROW_TAP(i) __global const T *a##i = x + tap + min(i, rows - 1) * x_pixel;
+#elif defined(INSIDE)
 #define ROW_TAP(i) __global const T *a##i = x + pixels[i].x + tap;
 #else
 #define ROW_TAP(i)                                                                                 \
@@ -45,16 +53,23 @@ struct pixel {
 
 #define BLOCK 16 /* tiles, at most */
 
+/* Where tile t of a block starts. */
+#ifdef LINEAR
+#define TILE_OFFSET(of) +(size_t)(from + t * ROWS) * of##_pixel
+#else
+#define TILE_OFFSET(of)
+#endif
 #ifdef RESIDUAL
-#define TILE_RESIDUAL residual + m
+#define TILE_RESIDUAL residual + m TILE_OFFSET(r)
 #else
 #define TILE_RESIDUAL 0
 #endif
 /* clang-format off */
 #define TILE_ARGUMENTS                                                                             \
-    pixels + t * ROWS, min(ROWS, count - t * ROWS), lanes, x + group * group_c, zeros, w,          \
-        bias + first * LANES, y + m, TILE_RESIDUAL, height, width, kernel_h, kernel_w, dilation_h, \
-        dilation_w, x_row, x_pixel, group_c, act_a, act_b
+    pixels + t * ROWS, min(ROWS, count - t * ROWS), lanes, x + group * group_c TILE_OFFSET(x),     \
+        zeros, w, bias + first * LANES, y + m TILE_OFFSET(y), TILE_RESIDUAL, height, width,        \
+        kernel_h, kernel_w, dilation_h, dilation_w, x_row, x_pixel, y_pixel, r_pixel, group_c,     \
+        act_a, act_b
 /* clang-format on */
 
 /* Fills in `count` pixels from number `from` of the output on. */
@@ -95,11 +110,13 @@ __kernel void conv_panel(CONV_TENSORS, __global const float *weights, __global c
         for (; tile_begin < tile_end; tile_begin += block) {
             int from = tile_begin * ROWS;
             int count = min(min(tile_begin + block, tile_end) * ROWS, all) - from;
+#ifndef LINEAR
             place_pixels(pixels, from, count, out_height, out_width, stride_h, stride_w, pad_top,
                 pad_left, x_sample, x_row, x_pixel, y_sample, y_row, y_pixel, r_sample, r_row,
                 r_pixel);
             for (int i = count; i % ROWS; i++)
                 pixels[i] = pixels[count - 1];
+#endif
             for (int panel = panel_begin; panel < panel_end; panel++) {
                 int group = panel / group_panels, in_group = panel % group_panels;
                 int vector = in_group * VECTORS - max(in_group - wide, 0);

@@ -8,8 +8,11 @@
 #define POINTS 36       /* products of a tile and a channel pair */
 #define SIDE 4          /* pixels of an output tile */
 #define MIN_CHANNELS 16 /* in and out: with fewer the transforms cost more than they save */
-#define MIN_TILES 12    /* transformed weights are 4 times as large and must be used as often */
 #define MAX_SUBS 4
+/* Multiply-adds in the time that a weight takes to come from memory: a network's weights do not
+ * stay in caches from run to run. */
+#define WEIGHT_COST 40
+#define GAIN 0.5 /* transforms and worse use of caches take the rest */
 #define JOBS_PER_UNIT 4
 #define DEFAULT_L2_BYTES (256 * 1024)
 
@@ -23,6 +26,11 @@ static int64_t tile_count(const struct e2b_conv_geometry *g) {
     return g->n * e2b_ceil_div(g->oh, SIDE) * e2b_ceil_div(g->ow, SIDE);
 }
 
+/* Relative time, for one channel pair, of `uses` multiplications with each of `weights` weights. */
+static double time_of(int64_t weights, int64_t uses) {
+    return (double)weights * (double)(uses + WEIGHT_COST);
+}
+
 static const char *refuses(const struct e2b_call *call, const struct e2b_conv_geometry *g) {
     const struct e2b_conv_params *params = call->params;
     if (!call->traits->is_cpu)
@@ -34,8 +42,8 @@ static const char *refuses(const struct e2b_call *call, const struct e2b_conv_ge
         return "channels are not padded to a multiple of 8";
     if (g->c < MIN_CHANNELS || g->m < MIN_CHANNELS)
         return "fewer than 16 channels";
-    if (tile_count(g) < MIN_TILES)
-        return "fewer than 12 tiles of 4x4 pixels";
+    if (time_of(POINTS, tile_count(g)) >= time_of(9, g->n * g->oh * g->ow) * GAIN)
+        return "more time to fetch weights than products save";
     return e2b_conv_refuses_packed(call);
 }
 
