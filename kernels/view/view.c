@@ -161,12 +161,23 @@ static enum e2b_status unsqueeze(
     return E2B_OK;
 }
 
+/* Dropout's input 2, since opset 12. */
+static enum e2b_status refuse_training(const struct e2b_call *call, struct e2b_error *err) {
+    int64_t training = 0;
+    int count = 0;
+    if (call->input_count < 3 || !call->inputs[2].present
+        || e2b_expect_ints(call, 2, &training, 1, &count, err) != E2B_OK || !training)
+        return err->status;
+    return e2b_fail(
+        err, E2B_UNSUPPORTED, "Dropout: it is in training mode: export the model for inference");
+}
+
 static enum e2b_status infer(struct e2b_call *call, struct e2b_error *err) {
     const struct e2b_view_params *params = call->params;
     bool same = params->kind == E2B_VIEW_SAME;
     struct e2b_shape shape = {0};
     if (e2b_expect(call, 1, same ? 3 : 2, same ? 2 : 1, err) != E2B_OK
-        || take_list(call, err) != E2B_OK)
+        || take_list(call, err) != E2B_OK || refuse_training(call, err) != E2B_OK)
         return err->status;
     enum e2b_status status = E2B_OK;
     if (params->kind == E2B_VIEW_SAME)
