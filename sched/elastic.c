@@ -3,17 +3,18 @@
 #include "sched/backlog.h"
 #include "sched/forecast.h"
 #include "sched/slots.h"
+#include "sched/trust.h"
 #include <stdlib.h>
 
-#define URGENT_BATCHES 4      /* a model is urgent when its head is due within so many batches */
-#define RATE_WINDOWS 4        /* arrivals are averaged over so many windows, */
-#define MAX_RATE_NS 1e9       /* and over no more than this */
-#define MAX_PASSES 8          /* batches that may pass a head */
-#define OVERLOADED 0.98       /* share of the device that is asked for */
-#define ALLOWANCE_STEP 0.0005 /* after a broken promise */
-#define FIRST_ALLOWANCE 0.4   /* before any promise was kept */
-#define MAX_ALLOWANCE 0.5
-#define MAX_FUTURE 4096.0 /* requests to come that are thought of */
+#define URGENT_BATCHES 4 /* a model is urgent when its head is due within so many batches */
+#define RATE_WINDOWS 4   /* arrivals are averaged over so many windows, */
+#define MAX_RATE_NS 1e9  /* and over no more than this */
+#define MAX_PASSES 8     /* batches that may pass a head */
+#define OVERLOADED 0.98  /* share of the device that is asked for */
+#define BUSY 0.75        /* from this share on, batches run one after another */
+#define FIRST_TRUST 0.9
+#define FIRST_TRUST_IN_COMPANY 0.6 /* what runs together is predicted less well */
+#define MAX_FUTURE 4096.0          /* requests to come that are thought of */
 
 enum option { MAX_IN_FLIGHT, PATIENCE_US, ADMISSION, HOLD };
 
@@ -28,10 +29,10 @@ static const struct e2b_policy_option options[] = {
     {0},
 };
 
-/* What was promised to a request when it was admitted. */
+/* What was foreseen for a request when it was admitted. */
 struct promise {
     int64_t must_end_ns;
-    bool is_tight; /* more than half of its time was foreseen to pass */
+    double share; /* of the time that it has, that was foreseen to pass; 0: no promise */
 };
 
 struct model {
@@ -44,9 +45,9 @@ struct model {
     double arrivals;            /* a count that decays, */
     int64_t counted_ns;         /* and when it was taken */
     struct promise *promises;   /* by slot */
-    double allowance;           /* share of a request's time kept free for what is not foreseen */
-    int passes;                 /* batches that ran while this head waited */
-    int64_t held_ns;            /* since when a batch is held, INT64_MAX: none is */
+    struct e2b_sched_trust trust;
+    int passes;                       /* batches that ran while this head waited */
+    int64_t held_ns;                  /* since when a batch is held, INT64_MAX: none is */
     bool passed_over, waits_for_room; /* in this decision */
 };
 
@@ -78,13 +79,23 @@ static void destroy(struct e2b_policy *policy) {
     free(policy);
 }
 
+/* The thread that answers may be enqueueing another batch meanwhile. */
+static int64_t longest_enqueue_ns(const struct e2b_sched_model *models, int model_count) {
+    int64_t longest_ns = 0;
+    for (int i = 0; i < model_count; i++)
+        for (int j = 0; j < models[i].size_count; j++) {
+            int64_t host_ns = models[i].launches[j] * models[i].launch_ns;
+            longest_ns = host_ns > longest_ns ? host_ns : longest_ns;
+        }
+    return longest_ns;
+}
+
 static bool model_init(
     struct model *model, const struct e2b_sched_model *from, int64_t patience_ns) {
     model->window_ns = from->target_ns > 0 ? from->target_ns : patience_ns;
     model->target_ns = from->target_ns;
     model->reply_ns = from->reply_ns;
     model->weight = from->weight;
-    model->allowance = FIRST_ALLOWANCE;
     model->held_ns = INT64_MAX;
     e2b_sched_backlog_init(&model->backlog, model->window_ns);
     model->promises = calloc((size_t)from->slot_count, sizeof *model->promises);
@@ -109,6 +120,11 @@ static enum e2b_status create(const struct e2b_sched_model *models, int model_co
     for (int i = 0; made && i < model_count; i++)
         made = model_init(
             &policy->models[policy->model_count++], &models[i], 1000 * values[PATIENCE_US]);
+    for (int i = 0; made && i < model_count; i++) {
+        e2b_sched_trust_init(&policy->models[i].trust,
+            policy->forecast.models[i].gains ? FIRST_TRUST_IN_COMPANY : FIRST_TRUST);
+        policy->models[i].reply_ns += longest_enqueue_ns(models, model_count);
+    }
     if (!made) {
         destroy(policy);
         return e2b_fail_memory(err, "a policy");
@@ -172,20 +188,15 @@ static void forget(struct model *model, int slot) {
         e2b_sched_backlog_add(&model->backlog, due_of(model, slot), -1);
 }
 
-/* The allowance grows with each broken promise and shrinks with each kept one, so that the model's
- * percentile is kept. Promises that left much time to spare tell nothing. */
+/* What comes after a request may still delay it: learn how far to trust what is foreseen. */
 static void judge(struct e2b_policy *policy, struct model *model, int slot, bool is_dropped) {
     const struct promise *promise = &model->promises[slot];
     double percentile = policy->forecast.models[model - policy->models].percentile;
-    bool broken = is_dropped || policy->forecast.now_ns + model->reply_ns > promise->must_end_ns;
-    if (!promise->is_tight)
+    if (promise->share <= 0)
         return;
-    /* It swings about its mean, as promises are judged late: aim at half of the misses allowed. */
-    model->allowance += ALLOWANCE_STEP * (broken ? percentile : (percentile - 1) / 2);
-    if (model->allowance < 0)
-        model->allowance = 0;
-    if (model->allowance > MAX_ALLOWANCE)
-        model->allowance = MAX_ALLOWANCE;
+    e2b_sched_trust_add(&model->trust, promise->share,
+        is_dropped || policy->forecast.now_ns + model->reply_ns > promise->must_end_ns);
+    e2b_sched_trust_learn(&model->trust, (1 - percentile) / 2);
 }
 
 static void completed(struct e2b_policy *policy, const struct e2b_sched_event *event) {
@@ -267,8 +278,8 @@ static bool makes_late(
     for (int64_t at_ns = due_ns + width_ns; work_ns < all_ns; at_ns += width_ns) {
         double until_ns = work_until(policy, at_ns);
         if (until_ns > work_ns
-            && table->margin * (running_ns + until_ns + table->sample_ns + table->full_ns)
-                > (double)(at_ns - now_ns))
+            && running_ns + until_ns + table->sample_ns + table->full_ns
+                > model->trust.limit * (double)(at_ns - now_ns))
             return true;
         work_ns = until_ns;
         if (at_ns - due_ns > E2B_BACKLOG_BUCKETS * width_ns)
@@ -316,7 +327,7 @@ static enum e2b_sched_reason refusal(
     struct model *model = &policy->models[index];
     const struct e2b_forecast_model *table = table_of(policy, model);
     int64_t must_end_ns = must_end_of(model, slot), now_ns = policy->forecast.now_ns;
-    model->promises[slot] = (struct promise){must_end_ns, false};
+    model->promises[slot] = (struct promise){must_end_ns, 0};
     if (!policy->admission || must_end_ns == INT64_MAX || table->sample_ns <= 0)
         return E2B_SCHED_REASON_COUNT;
     int64_t due_ns = due_of(model, slot);
@@ -327,14 +338,16 @@ static enum e2b_sched_reason refusal(
     bool is_first = before == 0 && others_ns <= 0;
     if (is_first && table->margin * end_at_once(policy, model) <= slack_ns)
         return E2B_SCHED_REASON_COUNT;
-    slack_ns *= 1 - model->allowance;
-    if (table->margin * end_ns > slack_ns || makes_late(policy, model, due_ns, running_ns))
+    if (end_ns > model->trust.limit * slack_ns || makes_late(policy, model, due_ns, running_ns))
         return E2B_SCHED_OVERLOAD_REASON;
     double share = policy->model_count > 1 ? fair_share(policy, index) : 1;
-    if (share < 1
-        && table->margin * (before * table->sample_ns / share + table->full_ns) > slack_ns)
+    /* What runs one after another is in the others' way as long as what waits. */
+    double own_ns = table->gains
+        ? before * table->sample_ns / share + table->full_ns
+        : (running_ns + before * table->sample_ns + table->full_ns) / share;
+    if (share < 1 && own_ns > model->trust.limit * slack_ns)
         return E2B_SCHED_SHARE_REASON;
-    model->promises[slot].is_tight = 2 * table->margin * end_ns > slack_ns;
+    model->promises[slot].share = end_ns / slack_ns;
     return E2B_SCHED_REASON_COUNT;
 }
 
@@ -399,15 +412,15 @@ static double cost_of_chain(double count, double ahead_ns, double followers, dou
 /* The same, served in batches of the size that suits best or in the composition of the best
  * throughput. */
 static double cost_of_rest(
-    const struct e2b_forecast_model *table, double count, double ahead_ns, double followers) {
+    const struct e2b_policy *policy, int index, double count, double ahead_ns, double followers) {
+    const struct e2b_forecast_model *table = &policy->forecast.models[index];
     if (count <= 0)
         return followers * ahead_ns;
     double best = cost_of_chain(
         count, ahead_ns, followers, table->full_count, table->full_ns, table->sample_ns);
     for (int i = 0; i < table->size_count; i++) {
         double together = table->sizes[i] < count ? table->sizes[i] : count;
-        double demand = table->demand[i] < 1 ? table->demand[i] : 1;
-        double area_ns = table->solo_ns[i] * demand / together;
+        double area_ns = e2b_forecast_area(&policy->forecast, index, i) / together;
         double chain_ns = table->solo_ns[i] / (table->sizes[i] * table->instances[i]);
         double cost = cost_of_chain(count, ahead_ns, followers, together, table->solo_ns[i],
             area_ns > chain_ns ? area_ns : chain_ns);
@@ -429,19 +442,51 @@ static double cost_of_padding(
     return shares ? 3 * solo_ns * (come < padding ? come : padding) : 0;
 }
 
+/* Of those left behind, how many are due before a batch of the rest could end, if it starts when
+ * ahead_ns of device time are done? What starts now is thought to be what is due first. */
+static int late_of_rest(
+    const struct e2b_policy *policy, int index, int rest, int started, double ahead_ns) {
+    const struct model *model = &policy->models[index];
+    const struct e2b_forecast_model *table = &policy->forecast.models[index];
+    if (rest <= 0 || table->sample_ns <= 0)
+        return 0;
+    double end_ns = table->margin * (ahead_ns + table->solo_ns[e2b_forecast_size(table, rest)]);
+    int64_t now_ns = policy->forecast.now_ns;
+    int due = e2b_sched_backlog_until(
+        &model->backlog, now_ns, now_ns + (int64_t)end_ns + model->reply_ns);
+    due -= started;
+    return due < 0 ? 0 : due < rest ? due : rest;
+}
+
 static void weigh(const struct e2b_policy *policy, int index, double followers,
     const struct e2b_forecast_start *starts, int start_count, struct choice *choice) {
-    const struct e2b_forecast_model *table = &policy->forecast.models[index];
-    int rest = policy->models[index].slots.waiting.slots.count;
+    int rest = policy->models[index].slots.waiting.slots.count, started = 0;
     for (int i = 0; i < start_count; i++)
-        rest -= starts[i].count;
+        started += starts[i].count;
+    rest -= started;
     choice->outcome = e2b_forecast_walk(&policy->forecast, starts, start_count);
     choice->start = start_count > 0;
-    choice->cost = choice->outcome.sum_ns
-        + (double)policy->models[index].window_ns * choice->outcome.late
-        + cost_of_rest(table, rest, choice->outcome.area_ns, followers);
+    if (policy->forecast.exclusive) {
+        choice->cost =
+            -starts[0].count / e2b_forecast_area(&policy->forecast, index, starts[0].size_index);
+        return;
+    }
+    int late =
+        choice->outcome.late + late_of_rest(policy, index, rest, started, choice->outcome.area_ns);
+    choice->cost = choice->outcome.sum_ns + (double)policy->models[index].window_ns * late
+        + cost_of_rest(policy, index, rest, choice->outcome.area_ns, followers);
     if (start_count > 0)
         choice->cost += cost_of_padding(policy, index, &starts[0]);
+}
+
+/* Is there room on the device for a batch beside those that run, with `more` demand planned? A busy
+ * device gains nothing from company: each batch ends later, none earlier. */
+static bool has_room(const struct e2b_policy *policy, int index, int size_index, double more) {
+    const struct e2b_forecast_model *table = &policy->forecast.models[index];
+    double demand = policy->forecast.demand + more + table->demand[size_index];
+    if (!policy->forecast.exclusive || policy->forecast.demand + more <= 0)
+        return true;
+    return policy->forecast.contention * demand <= E2B_FORECAST_ROOM;
 }
 
 /* Behind starts[0], the rest of what waits as largest-first batches of no larger sizes. */
@@ -453,11 +498,15 @@ static int add_smaller(
     int most = policy->max_in_flight - policy->in_flight;
     if (most > E2B_FORECAST_MAX_STARTS)
         most = E2B_FORECAST_MAX_STARTS;
+    double demand = policy->forecast.models[index].demand[starts[0].size_index];
     for (int i = starts[0].size_index; i >= 0; i--) {
         int size = instances->sizes[i];
         int unused = __builtin_popcountll(instances->unused[i]) - (i == starts[0].size_index);
-        for (; unused > 0 && rest >= size && count < most; unused--, rest -= size)
+        for (; unused > 0 && rest >= size && count < most && has_room(policy, index, i, demand);
+             unused--, rest -= size) {
             starts[count++] = (struct e2b_forecast_start){index, i, size, INT64_MAX};
+            demand += policy->forecast.models[index].demand[i];
+        }
     }
     return count;
 }
@@ -469,7 +518,7 @@ static bool form(const struct e2b_policy *policy, int index, int slot, int size_
     const struct e2b_sched_slots *slots = &policy->models[index].slots;
     const struct e2b_sched_instances *instances = &slots->instances;
     int size = instances->sizes[size_index], count;
-    if (!e2b_sched_instances_free(instances, size_index))
+    if (!e2b_sched_instances_free(instances, size_index) || !has_room(policy, index, size_index, 0))
         return false;
     int first = e2b_sched_waiting_run(&slots->waiting, slot, size, &count);
     *out = (struct e2b_sched_batch){first, count, size_index, -1};
@@ -494,7 +543,7 @@ static bool choose_around(
         starts[0] = (struct e2b_forecast_start){index, i, choice.batch.count,
             must_end_of(model, slot) == INT64_MAX ? INT64_MAX
                                                   : must_end_of(model, slot) - model->reply_ns};
-        int together = add_smaller(policy, index, starts);
+        int together = policy->forecast.exclusive ? 1 : add_smaller(policy, index, starts);
         for (int count = together; count >= 1; count -= together > 1 ? together - 1 : 1) {
             weigh(policy, index, followers, starts, count, &choice);
             if (!found || choice.cost < best->cost)
@@ -508,22 +557,11 @@ static bool choose_around(
 /* To wait for room: only while something runs. */
 static void consider_waiting(
     const struct e2b_policy *policy, int index, double followers, struct choice *best) {
-    const struct model *model = &policy->models[index];
     const struct e2b_forecast_model *table = &policy->forecast.models[index];
-    int waiting = model->slots.waiting.slots.count;
-    int head = e2b_sched_waiting_head(&model->slots.waiting);
-    int64_t must_end_ns = must_end_of(model, head);
     struct choice wait = {0};
-    if (policy->in_flight == 0 || table->sample_ns <= 0)
+    if (policy->in_flight == 0 || policy->forecast.exclusive || table->sample_ns <= 0)
         return;
     weigh(policy, index, followers, NULL, 0, &wait);
-    int size_index = e2b_forecast_size(table, waiting);
-    double end_ns = wait.outcome.area_ns + table->solo_ns[size_index];
-    if (must_end_ns != INT64_MAX
-        && table->margin * end_ns
-            > (double)(must_end_ns - model->reply_ns - policy->forecast.now_ns))
-        wait.cost += (double)model->window_ns
-            * (waiting < table->sizes[size_index] ? waiting : table->sizes[size_index]);
     if (wait.cost < best->cost)
         *best = wait;
 }
@@ -548,6 +586,18 @@ static bool choose_elsewhere(
     return false;
 }
 
+/* Could the head still run as `own` after `other`? */
+static bool can_pass(const struct e2b_policy *policy, int index, int head, const struct choice *own,
+    const struct choice *other) {
+    const struct model *model = &policy->models[index];
+    const struct e2b_forecast_model *table = &policy->forecast.models[index];
+    int64_t must_end_ns = must_end_of(model, head);
+    double left_ns = (double)(must_end_ns - model->reply_ns - policy->forecast.now_ns);
+    double needs_ns =
+        other->outcome.last_ns + table->full_ns + table->solo_ns[own->batch.size_index];
+    return must_end_ns == INT64_MAX || table->margin * needs_ns < left_ns;
+}
+
 /* The best thing to do for a model whose head waits; false if nothing can be started. */
 static bool choose(
     const struct e2b_policy *policy, int index, double followers, struct choice *best) {
@@ -557,7 +607,7 @@ static bool choose(
     bool found = choose_around(policy, index, head, followers, best);
     if ((!found || model->passes < MAX_PASSES)
         && choose_elsewhere(policy, index, head, followers, &other)
-        && (!found || other.cost < best->cost)) {
+        && (!found || (other.cost < best->cost && can_pass(policy, index, head, best, &other)))) {
         *best = other;
         found = true;
     }
@@ -741,10 +791,26 @@ static bool serve(struct e2b_policy *policy, int index, int64_t *held_until_ns,
     return run(policy, index, &best.batch, actions);
 }
 
+/* Much is asked for, or more waits than a full batch, of a device that gains nothing from company
+ * once a batch fills it. */
+static bool is_busy(const struct e2b_policy *policy) {
+    double asked = 0, batches = 0;
+    for (int i = 0; i < policy->model_count; i++) {
+        const struct e2b_forecast_model *table = &policy->forecast.models[i];
+        asked += asked_share(policy, i);
+        if (table->gains)
+            return false;
+        if (table->full_count > 0)
+            batches += (double)policy->models[i].slots.waiting.slots.count / table->full_count;
+    }
+    return asked > BUSY || batches > 1;
+}
+
 /* Returns until when a batch is held, INT64_MAX if none is. */
 static int64_t dispatch(struct e2b_policy *policy, struct e2b_sched_actions *actions) {
     int64_t held_until_ns = INT64_MAX;
     int index;
+    policy->forecast.exclusive = is_busy(policy);
     for (int i = 0; i < policy->model_count; i++)
         policy->models[i].passed_over = policy->models[i].waits_for_room = false;
     while (policy->in_flight < policy->max_in_flight && (index = next_model(policy)) >= 0)

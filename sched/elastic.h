@@ -3,10 +3,11 @@
  *
  * Admission. A request is due at its deadline or at arrival + the model's target, whichever is
  * earlier. On arrival its end is predicted: what runs, then what is due before it, at the best
- * throughput of the tables, then its own batch, times the measured error at the model's percentile.
- * What would end late, or make an admitted request late, is refused (OVERLOAD). While the device is
- * asked for more than it can give, each model is held to its share by weight, of which it can lend
- * what it does not need (SHARE). What waits and can no longer be met is dropped (HOPELESS).
+ * throughput of the tables, then its own batch. What would end late, or make an admitted request
+ * late, is refused (OVERLOAD); how much of its time a request may be foreseen to need is learnt
+ * from the promises that were kept and broken (sched/trust.h). While the device is asked for more
+ * than it can give, each model is held to its share by weight, of which it can lend what it does
+ * not need (SHARE). What waits and can no longer be met is dropped (HOPELESS).
  *
  * Dispatch. For the oldest request and its neighbours each free size is weighed - filled, or padded
  * where that is allowed - alone, together with smaller ones for the rest, and against waiting for
@@ -17,6 +18,11 @@
  * company runs one batch at a time, short queues get the best latency and long ones the best
  * throughput. A batch is held for the next request (GROWING) if at the measured rate of arrivals
  * that lowers the same sum, for at most half a batch, and only within the slack.
+ *
+ * A device that one batch fills gains nothing from company: each batch ends later and none earlier.
+ * So when much is asked of it, or more waits than a full batch, batches run one after another,
+ * beside one another only where there is room, and each is the one that gives most samples for its
+ * time.
  *
  * Models: by priority, then the urgent by due time, then by device time received over weight. A
  * request or model that waits for room lets few others pass, so none starves.

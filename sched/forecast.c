@@ -5,11 +5,10 @@
 
 #define LEARN_ALONE 0.125 /* of an error, each time */
 #define LEARN_IN_COMPANY 0.03125
-#define MARGIN_STEP 0.02
-#define MAX_MARGIN 3.0
 #define MIN_CONTENTION 0.25
 #define MAX_CONTENTION 4.0
 #define LEAST_LEFT 0.0625 /* of its duration: what a batch that is overdue is thought to need */
+#define CLEARLY_MORE 1.1
 #define FIRST_ERROR 0.01  /* upper bound of the first bucket, */
 #define ERROR_GROWTH 1.15 /* and from bucket to bucket */
 
@@ -18,8 +17,10 @@ static double slowdown(double contention, double demand, int count) {
     return count > 1 && all > 1 ? all : 1;
 }
 
-static double area_of(double duration_ns, double demand) {
-    return duration_ns * (demand < 1 ? demand : 1);
+static double area_of(const struct e2b_forecast *forecast, double duration_ns, double demand) {
+    double with_another = forecast->contention * (demand + forecast->least_demand);
+    bool takes_all = demand >= 1 || (forecast->exclusive && with_another > E2B_FORECAST_ROOM);
+    return duration_ns * (takes_all ? 1 : demand);
 }
 
 /* Samples a nanosecond when sizes low .. high run all the time. */
@@ -50,27 +51,47 @@ static void complete_table(struct e2b_forecast_model *model) {
     }
 }
 
-/* Of all ranges of sizes, the one whose batches together give the best throughput. */
-static void find_best(const struct e2b_forecast *forecast, struct e2b_forecast_model *model) {
+static void take_composition(
+    const struct e2b_forecast *forecast, struct e2b_forecast_model *model, int low, int high) {
+    double demand = 0;
+    int count = 0;
+    model->full_count = 0;
+    for (int i = low; i <= high; i++) {
+        model->full_count += model->instances[i] * model->sizes[i];
+        demand += model->instances[i] * model->demand[i];
+        count += model->instances[i];
+    }
+    model->full_ns = model->solo_ns[high] * slowdown(forecast->contention, demand, count);
+}
+
+/* The size that gives most alone; does company? */
+static double take_alone(struct e2b_forecast_model *model) {
     double best = 0;
+    for (int i = 0; i < model->size_count; i++)
+        if (model->sizes[i] / model->solo_ns[i] > best) {
+            best = model->sizes[i] / model->solo_ns[i];
+            model->full_count = model->sizes[i];
+            model->full_ns = model->solo_ns[i];
+        }
+    return best;
+}
+
+/* Of all ranges of sizes, the one whose batches together give the best throughput; one batch unless
+ * several give clearly more, as company makes each of them slower. */
+static void find_best(const struct e2b_forecast *forecast, struct e2b_forecast_model *model) {
     model->sample_ns = model->full_ns = model->quickest_ns = 0;
     if (model->solo_ns[0] <= 0)
         return;
+    double alone = take_alone(model), best = alone;
     for (int low = 0; low < model->size_count; low++)
         for (int high = low; high < model->size_count; high++) {
-            double rate = throughput_of(forecast, model, low, high), demand = 0;
-            int count = 0;
-            if (rate <= best)
+            double rate = throughput_of(forecast, model, low, high);
+            if (rate <= best || rate <= CLEARLY_MORE * alone)
                 continue;
             best = rate;
-            model->full_count = 0;
-            for (int i = low; i <= high; i++) {
-                model->full_count += model->instances[i] * model->sizes[i];
-                demand += model->instances[i] * model->demand[i];
-                count += model->instances[i];
-            }
-            model->full_ns = model->solo_ns[high] * slowdown(forecast->contention, demand, count);
+            take_composition(forecast, model, low, high);
         }
+    model->gains = best > alone;
     model->sample_ns = 1 / best;
     model->quickest_ns = model->solo_ns[0];
     for (int i = 1; i < model->size_count; i++)
@@ -102,8 +123,12 @@ bool e2b_forecast_init(
         e2b_forecast_finish(forecast);
         return false;
     }
+    forecast->least_demand = 1;
     for (int i = 0; i < model_count; i++) {
         model_init(&forecast->models[i], &models[i]);
+        for (int j = 0; j < models[i].size_count; j++)
+            if (forecast->models[i].demand[j] < forecast->least_demand)
+                forecast->least_demand = forecast->models[i].demand[j];
         find_best(forecast, &forecast->models[i]);
     }
     return true;
@@ -187,7 +212,7 @@ struct e2b_forecast_outcome e2b_forecast_walk(
         }
         demand -= step.demand;
         outcome.sum_ns += step.count * at_ns;
-        outcome.area_ns += area_of(step.left_ns, step.demand);
+        outcome.area_ns += area_of(forecast, step.left_ns, step.demand);
         if (step.due_ns != INT64_MAX
             && at_ns * step.margin > (double)(step.due_ns - forecast->now_ns))
             outcome.late += step.count;
@@ -230,14 +255,11 @@ static void count_error(struct e2b_forecast_model *model, double ratio) {
     model->errors[bucket]++;
 }
 
-/* The percentile of the ratios, by stochastic approximation. */
 static void move_margin(struct e2b_forecast_model *model, double ratio) {
-    model->margin +=
-        MARGIN_STEP * (ratio > model->margin ? model->percentile : model->percentile - 1);
+    e2b_sched_quantile_add(&model->ratios, ratio);
+    model->margin = e2b_sched_quantile_get(&model->ratios, model->percentile, 1);
     if (model->margin < 1)
         model->margin = 1;
-    if (model->margin > MAX_MARGIN)
-        model->margin = MAX_MARGIN;
 }
 
 /* ratio: measured / predicted with the company that it had. */
@@ -293,6 +315,11 @@ void e2b_forecast_completed(struct e2b_forecast *forecast, int model_index, int 
     count_error(model, ratio);
     move_margin(model, ratio);
     learn(forecast, &batch, ratio);
+}
+
+double e2b_forecast_area(const struct e2b_forecast *forecast, int model, int size_index) {
+    const struct e2b_forecast_model *table = &forecast->models[model];
+    return area_of(forecast, table->solo_ns[size_index], table->demand[size_index]);
 }
 
 int e2b_forecast_size(const struct e2b_forecast_model *model, int count) {

@@ -9,9 +9,11 @@
 #define E2B_SCHED_FORECAST_H
 
 #include "sched/policy.h"
+#include "sched/quantile.h"
 
 #define E2B_FORECAST_ERROR_BUCKETS 48
 #define E2B_FORECAST_MAX_STARTS 16
+#define E2B_FORECAST_ROOM 1.05 /* sum of demands that a device takes before company delays */
 
 struct e2b_forecast_model {
     int size_count;
@@ -23,9 +25,11 @@ struct e2b_forecast_model {
     double sample_ns;                    /* device time of a sample at the best throughput */
     double full_ns; /* longest duration of a batch in the composition that gives it */
     int full_count; /* samples of that composition */
+    bool gains;     /* it gives clearly more than any batch alone */
     double quickest_ns;
-    double percentile; /* 0 .. 1 */
-    double margin;     /* measured / predicted, at the percentile; 1 or more */
+    double percentile;                /* 0 .. 1 */
+    struct e2b_sched_quantile ratios; /* measured / predicted */
+    double margin;                    /* of those, at the percentile; 1 or more */
     uint64_t count, under;
     double error_sum;
     uint64_t errors[E2B_FORECAST_ERROR_BUCKETS];
@@ -46,6 +50,8 @@ struct e2b_forecast {
     int running_count;
     double demand; /* of all that run */
     double contention;
+    double least_demand; /* of all models' sizes */
+    bool exclusive;      /* set by the policy: what has no room on the device does not start */
     int64_t now_ns;
 };
 
@@ -58,7 +64,8 @@ struct e2b_forecast_start {
 struct e2b_forecast_outcome {
     int late;       /* samples that end after they are due */
     double sum_ns;  /* of all samples' times to their end, those that run included */
-    double area_ns; /* device time until all has ended, were it fully used */
+    double area_ns; /* device time until all has ended, were it fully used. If `exclusive`, a batch
+                     * beside which not even the smallest one has room takes all of the device */
     double last_ns; /* until the last of `starts` ends */
 };
 
@@ -79,6 +86,9 @@ const struct e2b_forecast_batch *e2b_forecast_find(
 /* duration_ns 0: it failed, nothing is learnt. */
 void e2b_forecast_completed(
     struct e2b_forecast *forecast, int model, int size_index, int instance, int64_t duration_ns);
+
+/* Device time of a batch, see area_ns. */
+double e2b_forecast_area(const struct e2b_forecast *forecast, int model, int size_index);
 
 /* The smallest size that holds count, the largest if none does. */
 int e2b_forecast_size(const struct e2b_forecast_model *model, int count);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 struct model {
+    int padding; /* slots behind the last */
     struct e2b_sched_waiting waiting;
     struct e2b_sched_instances instances;
 };
@@ -34,6 +35,7 @@ static enum e2b_status create(const struct e2b_sched_model *models, int model_co
         return e2b_fail_memory(err, "a policy");
     for (int i = 0; i < model_count; i++) {
         policy->model_count++;
+        policy->models[i].padding = models[i].padding;
         e2b_sched_instances_init(&policy->models[i].instances, &models[i]);
         if (!e2b_sched_waiting_init(&policy->models[i].waiting, models[i].slot_count)) {
             destroy(policy);
@@ -82,7 +84,8 @@ static int oldest_model(const struct e2b_policy *policy) {
 /* first .. first + count - 1 wait; may the slots up to first + size - 1 be overwritten? */
 static bool can_pad(const struct model *model, int first, int count, int size) {
     const struct e2b_bitset *slots = &model->waiting.slots;
-    return first + size <= slots->capacity && e2b_bitset_next(slots, first + count) >= first + size;
+    int last = first + size < slots->capacity ? first + size : slots->capacity;
+    return first + size - last <= model->padding && e2b_bitset_next(slots, first + count) >= last;
 }
 
 /* Smallest size that holds count, else the largest that count fills: size 1 at least. */

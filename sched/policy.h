@@ -21,6 +21,7 @@
 struct e2b_sched_model {
     const char *name;
     int slot_count; /* slots are numbered 0 .. slot_count - 1, a run does not wrap */
+    int padding;    /* slots behind the last one that hold no request but may be padded over */
     int size_count; /* batch sizes, ascending */
     int sizes[E2B_SCHED_MAX_SIZES];
     int instances[E2B_SCHED_MAX_SIZES];   /* how many instances of each size */
@@ -125,9 +126,9 @@ struct e2b_policy_ops {
     void (*destroy)(struct e2b_policy *policy);
     /* Takes one event, appends actions. Never fails: memory is taken at creation, but for actions,
      * whose growth may fail, which leaves slots ready for the next event. A padded RUN names slots
-     * beyond first + count - 1 that hold no ready request; they must exist (no wrap). Nor does a
-     * running batch write them, but one may still be copied out: its inputs are unchanged then, so
-     * that its answer is computed anew and stays right. */
+     * beyond first + count - 1 that hold no ready request; they must exist (no wrap), if only as
+     * `padding`. Nor does a running batch write them, but one may still be copied out: its inputs
+     * are unchanged then, so that its answer is computed anew and stays right. */
     void (*on_event)(struct e2b_policy *policy, const struct e2b_sched_event *event,
         struct e2b_sched_actions *actions);
     /* Ready slots that wait for a decision, of one model. */

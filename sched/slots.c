@@ -5,6 +5,7 @@
 bool e2b_sched_slots_init(struct e2b_sched_slots *slots, const struct e2b_sched_model *model) {
     *slots = (struct e2b_sched_slots){0};
     e2b_sched_instances_init(&slots->instances, model);
+    slots->padding = model->padding;
     slots->held_keys = calloc((size_t)model->slot_count, sizeof *slots->held_keys);
     slots->firsts = calloc((size_t)model->size_count, sizeof *slots->firsts);
     if (slots->held_keys && slots->firsts
@@ -41,11 +42,18 @@ void e2b_sched_slots_withdraw(struct e2b_sched_slots *slots, int slot) {
         e2b_sched_waiting_remove(&slots->waiting, slot);
 }
 
+/* Of the slots that a batch writes, without the padding behind the last one. */
+static int end_of(const struct e2b_sched_slots *slots, int first, int size_index) {
+    int end = first + slots->instances.sizes[size_index];
+    return end < slots->written.capacity ? end : slots->written.capacity;
+}
+
 void e2b_sched_slots_completed(struct e2b_sched_slots *slots, int size_index, int instance) {
     int first = slots->firsts[size_index][instance];
     e2b_sched_instances_give(&slots->instances, size_index, instance);
     slots->in_flight--;
-    for (int slot = first; slot < first + slots->instances.sizes[size_index]; slot++) {
+    int end = end_of(slots, first, size_index);
+    for (int slot = first; slot < end; slot++) {
         e2b_bitset_remove(&slots->written, slot);
         if (!e2b_bitset_has(&slots->held, slot))
             continue;
@@ -60,8 +68,9 @@ int e2b_sched_slots_waiting(const struct e2b_sched_slots *slots) {
 }
 
 bool e2b_sched_slots_can_pad(const struct e2b_sched_slots *slots, int from, int to) {
-    return to <= slots->written.capacity && e2b_bitset_next(&slots->waiting.slots, from) >= to
-        && e2b_bitset_next(&slots->written, from) >= to;
+    int last = to < slots->written.capacity ? to : slots->written.capacity;
+    return to - last <= slots->padding && e2b_bitset_next(&slots->waiting.slots, from) >= last
+        && e2b_bitset_next(&slots->written, from) >= last;
 }
 
 bool e2b_sched_slots_form(
@@ -106,8 +115,9 @@ struct e2b_sched_action *e2b_sched_slots_run(struct e2b_sched_slots *slots, int 
         .instance = batch->instance};
     e2b_sched_waiting_remove_run(&slots->waiting, batch->first, batch->count);
     slots->firsts[batch->size_index][batch->instance] = batch->first;
-    for (int i = 0; i < slots->instances.sizes[batch->size_index]; i++)
-        e2b_bitset_add(&slots->written, batch->first + i);
+    int end = end_of(slots, batch->first, batch->size_index);
+    for (int slot = batch->first; slot < end; slot++)
+        e2b_bitset_add(&slots->written, slot);
     slots->in_flight++;
     return action;
 }

@@ -22,6 +22,7 @@ struct e2b_sched_slots {
     struct e2b_sched_waiting waiting; /* without those held back */
     struct e2b_sched_instances instances;
     struct e2b_bitset written; /* by running batches, padding included */
+    int padding;               /* slots behind the last */
     struct e2b_bitset held;
     struct e2b_sched_held *held_keys;       /* by slot */
     int (*firsts)[E2B_SCHED_MAX_INSTANCES]; /* by size index: first slot of what an instance runs */

@@ -34,13 +34,13 @@ struct batch {
 
 /* What an instance runs: for the slots that it writes and the thread it works for. */
 struct flight {
-    int thread, first, size;
+    int thread, first, end;
 };
 
 struct model {
     struct e2b_sched_instances instances;
     struct flight (*flights)[E2B_SCHED_MAX_INSTANCES]; /* by size index */
-    int max_batch;
+    int max_batch, padding;                            /* padding: slots behind the last */
     struct batch *queue; /* a ring: front .. front + length - 1, the last one is open */
     int capacity, front, length;
     struct e2b_bitset enqueued; /* slots that wait, in the queue or in a thread, or are refused */
@@ -111,6 +111,7 @@ static bool model_init(
     for (int i = 0; made && i < model->capacity; i++)
         made = batch_init(&model->queue[i], model->max_batch);
     model->length = 1;
+    model->padding = from->padding;
     return made;
 }
 
@@ -283,7 +284,7 @@ static void completed(struct e2b_policy *policy, const struct e2b_sched_event *e
     const struct flight *flight = &model->flights[event->size_index][event->instance];
     struct thread *thread = &policy->threads[flight->thread];
     e2b_sched_instances_give(&model->instances, event->size_index, event->instance);
-    for (int slot = flight->first; slot < flight->first + flight->size; slot++)
+    for (int slot = flight->first; slot < flight->end; slot++)
         e2b_bitset_remove(&model->written, slot);
     if (--thread->running == 0 && thread->batch.count == 0)
         rest(policy, flight->thread);
@@ -339,8 +340,9 @@ static int front_run(const struct model *model, const struct batch *batch) {
 }
 
 static bool can_pad(const struct model *model, int from, int to) {
-    return to <= model->enqueued.capacity && e2b_bitset_next(&model->enqueued, from) >= to
-        && e2b_bitset_next(&model->written, from) >= to;
+    int last = to < model->enqueued.capacity ? to : model->enqueued.capacity;
+    return to - last <= model->padding && e2b_bitset_next(&model->enqueued, from) >= last
+        && e2b_bitset_next(&model->written, from) >= last;
 }
 
 /* The smallest free size that holds count and can be padded; if none can be padded even when free,
@@ -382,11 +384,12 @@ static bool run_part(struct e2b_policy *policy, int index, struct e2b_sched_acti
         .count = count,
         .size_index = size_index,
         .instance = instance};
-    model->flights[size_index][instance] = (struct flight){index, first, size};
+    int end = first + size < model->written.capacity ? first + size : model->written.capacity;
+    model->flights[size_index][instance] = (struct flight){index, first, end};
     for (int i = 0; i < count; i++)
         e2b_bitset_remove(&model->enqueued, first + i);
-    for (int i = 0; i < size; i++)
-        e2b_bitset_add(&model->written, first + i);
+    for (int slot = first; slot < end; slot++)
+        e2b_bitset_add(&model->written, slot);
     thread->batch.count -= count;
     memmove(thread->batch.slots, thread->batch.slots + count,
         (size_t)thread->batch.count * sizeof *thread->batch.slots);

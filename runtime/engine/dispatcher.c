@@ -172,6 +172,16 @@ static void feed(struct e2b_dispatcher *dispatcher, struct e2b_sched_event *even
     dispatcher->carrying_out = false;
 }
 
+static void note_prediction(struct e2b_dispatcher *dispatcher, struct e2b_served *served) {
+    struct e2b_sched_prediction prediction;
+    if (!dispatcher->ops->prediction)
+        return;
+    dispatcher->ops->prediction(dispatcher->policy, served->index, &prediction);
+    pthread_mutex_lock(&served->stats_lock);
+    served->stats.prediction = prediction;
+    pthread_mutex_unlock(&served->stats_lock);
+}
+
 static void feed_completed(
     struct e2b_dispatcher *dispatcher, const struct e2b_batch *batch, int64_t duration_ns) {
     feed(dispatcher,
@@ -180,6 +190,7 @@ static void feed_completed(
             .size_index = batch->size_index,
             .instance = batch->instance,
             .duration_ns = duration_ns});
+    note_prediction(dispatcher, batch->served);
 }
 
 static void run_batch(struct e2b_dispatcher *dispatcher, const struct e2b_sched_action *action) {
@@ -208,6 +219,9 @@ static void reject(struct e2b_dispatcher *dispatcher, const struct e2b_sched_act
     struct e2b_error error = {0};
     e2b_fail(&error, full ? E2B_BUSY : E2B_DEADLINE, "model \"%s\": request refused: %s",
         served->name, e2b_sched_reason_text(action->reason));
+    pthread_mutex_lock(&served->stats_lock);
+    served->stats.refused[action->reason]++;
+    pthread_mutex_unlock(&served->stats_lock);
     fail_slot(dispatcher, served, action->first, &error);
 }
 

@@ -38,7 +38,8 @@ struct e2b_serve_options {
     enum e2b_dtype precision;
     struct e2b_image_input image;
     int64_t target_ns;
-    double percentile, weight;
+    double percentile; /* in %, as in sched/policy.h */
+    double weight;
     struct e2b_tuning *tuning;  /* the device's measured choices of kernels; NULL: none */
     int64_t tune_ns;            /* how long to measure what tuning lacks before the model runs */
     int64_t profile_ns;         /* how long to time batches side by side; 0: 3 s */
@@ -113,6 +114,9 @@ struct e2b_served_stats {
     uint64_t batch_count[E2B_SCHED_MAX_SIZES], batch_compute_ns[E2B_SCHED_MAX_SIZES];
     uint64_t queue_ns, upload_ns, compute_ns, download_ns, request_ns;
     uint64_t padded_samples;
+    uint64_t refused[E2B_SCHED_REASON_COUNT]; /* samples that the policy refused, by reason */
+    uint64_t gaps;                            /* see e2b_pool_gap_count */
+    struct e2b_sched_prediction prediction;   /* zeroed: the policy predicts nothing */
     int pending, free_slots, slot_count;
     int64_t last_inference_ms; /* Unix time */
 };

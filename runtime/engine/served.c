@@ -61,6 +61,7 @@ static enum e2b_status describe_io(struct e2b_served *served, struct e2b_error *
 }
 
 static enum e2b_status make_pool(struct e2b_served *served, struct e2b_error *err) {
+    const struct e2b_serve_options *options = &served->options;
     const struct e2b_pool_spec spec = {
         .slot_count = served->options.slot_count,
         .input_count = served->input_count,
@@ -68,6 +69,7 @@ static enum e2b_status make_pool(struct e2b_served *served, struct e2b_error *er
         .input_bytes = served->input_bytes,
         .output_bytes = served->output_bytes,
         .align_bytes = e2b_pool_align(&served->device->traits),
+        .padding = served->batchable ? options->sizes[options->size_count - 1] - 1 : 0,
     };
     if (e2b_pool_create(served->device, &spec, &served->pool, err) != E2B_OK)
         return e2b_error_while(err, "making %d slots", spec.slot_count);
@@ -236,6 +238,7 @@ void e2b_served_describe(const struct e2b_served *served, struct e2b_sched_model
     *out = (struct e2b_sched_model){
         .name = served->name,
         .slot_count = served->options.slot_count,
+        .padding = served->sizes[served->size_count - 1].size - 1,
         .size_count = served->size_count,
         .target_ns = served->options.target_ns,
         .percentile = served->options.percentile,
@@ -288,6 +291,7 @@ void e2b_served_stats_get(const struct e2b_served *served, struct e2b_served_sta
     pthread_mutex_unlock(lock);
     out->pending = atomic_load(&served->pending);
     out->free_slots = e2b_pool_free_count(served->pool);
+    out->gaps = e2b_pool_gap_count(served->pool);
 }
 
 int64_t e2b_served_device_bytes(const struct e2b_served *served) {

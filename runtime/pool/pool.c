@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define MIN_ALIGN 64
+#define NEAR 16 /* slots: what is refused on arrival was taken that short ago */
 
 /* One input or output: slot_count strides on the device and in pinned host memory. */
 struct array {
@@ -19,12 +20,13 @@ struct array {
  * to whom the slot was handed. Only the set of free slots is shared. */
 struct e2b_pool {
     struct e2b_device *device;
-    int slot_count, input_count, output_count;
+    int slot_count, padding, input_count, output_count;
     struct array *inputs, *outputs;
     struct e2b_slot *slots;
     pthread_mutex_t lock;
     struct e2b_bitset unused; /* under lock */
     int cursor;               /* where the ring goes on; under lock */
+    uint64_t gaps;            /* under lock */
 };
 
 #define BIT(state) (1u << E2B_SLOT_##state)
@@ -57,21 +59,24 @@ int64_t e2b_pool_stride(int64_t sample_bytes, int64_t align_bytes) {
 static enum e2b_status array_init(struct e2b_pool *pool, struct array *array, int64_t sample_bytes,
     int64_t align_bytes, struct e2b_error *err) {
     const struct e2b_device_ops *ops = pool->device->ops;
-    if (sample_bytes < 1 || sample_bytes > INT64_MAX / 2 / pool->slot_count - align_bytes)
+    int strides = pool->slot_count + pool->padding;
+    if (sample_bytes < 1 || sample_bytes > INT64_MAX / 2 / strides - align_bytes)
         return e2b_fail(err, E2B_INVALID, "a sample of %lld bytes is outside 1..%lld",
-            (long long)sample_bytes, (long long)(INT64_MAX / 2 / pool->slot_count - align_bytes));
+            (long long)sample_bytes, (long long)(INT64_MAX / 2 / strides - align_bytes));
     array->sample_bytes = sample_bytes;
     array->stride_bytes = e2b_pool_stride(sample_bytes, align_bytes);
     int64_t bytes = array->stride_bytes * pool->slot_count,
+            device_bytes = array->stride_bytes * strides,
             most = pool->device->traits.max_buffer_bytes;
-    if (most > 0 && bytes > most)
+    if (most > 0 && device_bytes > most)
         return e2b_fail(err, E2B_TOO_LARGE,
             "%d slots of %lld bytes need a buffer of %lld bytes, device allows %lld: use at most "
             "%lld "
             "slots",
-            pool->slot_count, (long long)array->stride_bytes, (long long)bytes, (long long)most,
-            (long long)(most / array->stride_bytes));
-    if (ops->buffer_create(pool->device, E2B_MEMORY_DEVICE, (size_t)bytes, &array->device, err)
+            pool->slot_count, (long long)array->stride_bytes, (long long)device_bytes,
+            (long long)most, (long long)(most / array->stride_bytes - pool->padding));
+    if (ops->buffer_create(
+            pool->device, E2B_MEMORY_DEVICE, (size_t)device_bytes, &array->device, err)
             != E2B_OK
         || ops->buffer_create(pool->device, E2B_MEMORY_PINNED, (size_t)bytes, &array->pinned, err)
             != E2B_OK)
@@ -92,6 +97,8 @@ static void arrays_finish(struct e2b_device *device, struct array *arrays, int c
 static enum e2b_status check_spec(const struct e2b_pool_spec *spec, struct e2b_error *err) {
     if (spec->slot_count < 1 || spec->slot_count > 1 << 24)
         return e2b_fail(err, E2B_INVALID, "slots: %d is outside 1..%d", spec->slot_count, 1 << 24);
+    if (spec->padding < 0 || spec->padding > 1 << 24)
+        return e2b_fail(err, E2B_INVALID, "padding: %d is outside 0..%d", spec->padding, 1 << 24);
     if (spec->input_count < 1 || spec->output_count < 1)
         return e2b_fail(err, E2B_INVALID, "a pool needs inputs and outputs, not %d and %d",
             spec->input_count, spec->output_count);
@@ -131,6 +138,7 @@ enum e2b_status e2b_pool_create(struct e2b_device *device, const struct e2b_pool
         return e2b_fail_memory(err, "a slot pool");
     pool->device = device;
     pool->slot_count = spec->slot_count;
+    pool->padding = spec->padding;
     pool->input_count = spec->input_count;
     pool->output_count = spec->output_count;
     pthread_mutex_init(&pool->lock, NULL);
@@ -172,10 +180,12 @@ static void enter(struct e2b_slot *slot, enum e2b_slot_state to, int64_t now_ns)
 
 static void take_slots(struct e2b_pool *pool, int count, int64_t now_ns, void *owner, int *slots) {
     int slot = find_free(pool, count);
+    pool->gaps += slot != pool->cursor;
     for (int i = 0; i < count; i++) {
         if (slot >= pool->slot_count || !e2b_bitset_has(&pool->unused, slot)) {
             pool->cursor = slot % pool->slot_count;
             slot = find_free(pool, 1);
+            pool->gaps++;
         }
         e2b_bitset_remove(&pool->unused, slot);
         enter(&pool->slots[slot], E2B_SLOT_FILLING, now_ns);
@@ -200,16 +210,28 @@ enum e2b_status e2b_pool_reserve(struct e2b_pool *pool, int count, int64_t now_n
     return E2B_OK;
 }
 
+/* Does slot lie a few places behind the cursor, with none free between them? */
+static bool is_just_behind(const struct e2b_pool *pool, int slot) {
+    int distance = (pool->cursor - slot + pool->slot_count) % pool->slot_count;
+    for (int i = 1; i < distance && distance <= NEAR; i++)
+        if (e2b_bitset_has(&pool->unused, (slot + i) % pool->slot_count))
+            return false;
+    return distance <= NEAR;
+}
+
 void e2b_pool_move(struct e2b_pool *pool, int slot, enum e2b_slot_state to, int64_t now_ns) {
     assert(slot >= 0 && slot < pool->slot_count);
     struct e2b_slot *record = &pool->slots[slot];
     assert(states[record->state].next & (1u << to));
+    bool is_hole = record->state < E2B_SLOT_RUNNING;
     enter(record, to, now_ns);
     if (to != E2B_SLOT_FREE)
         return;
     record->owner = NULL;
     pthread_mutex_lock(&pool->lock);
     e2b_bitset_add(&pool->unused, slot);
+    if (is_hole && is_just_behind(pool, slot))
+        pool->cursor = slot;
     pthread_mutex_unlock(&pool->lock);
 }
 
@@ -221,6 +243,14 @@ int e2b_pool_free_count(const struct e2b_pool *pool) {
     pthread_mutex_t *lock = (pthread_mutex_t *)&pool->lock;
     pthread_mutex_lock(lock);
     int count = pool->unused.count;
+    pthread_mutex_unlock(lock);
+    return count;
+}
+
+uint64_t e2b_pool_gap_count(const struct e2b_pool *pool) {
+    pthread_mutex_t *lock = (pthread_mutex_t *)&pool->lock;
+    pthread_mutex_lock(lock);
+    uint64_t count = pool->gaps;
     pthread_mutex_unlock(lock);
     return count;
 }
@@ -237,7 +267,7 @@ static int64_t total_stride(const struct array *arrays, int count) {
 }
 
 int64_t e2b_pool_device_bytes(const struct e2b_pool *pool) {
-    return pool->slot_count
+    return (pool->slot_count + pool->padding)
         * (total_stride(pool->inputs, pool->input_count)
             + total_stride(pool->outputs, pool->output_count));
 }

@@ -30,6 +30,8 @@ struct e2b_pool_spec {
     int input_count, output_count;
     const int64_t *input_bytes, *output_bytes; /* of one sample */
     int64_t align_bytes;                       /* strides are multiples of it */
+    int padding; /* strides behind the last slot, on the device only, which no request gets: so that
+                  * a batch that begins near the end may be larger than what is left of the ring */
 };
 
 struct e2b_slot {
@@ -50,8 +52,10 @@ int64_t e2b_pool_align(const struct e2b_traits *traits);
 int64_t e2b_pool_stride(int64_t sample_bytes, int64_t align_bytes);
 
 /* Reserve count slots for owner: neighbours if it can, in ring order, so that what arrives together
- * lies together. Never blocks; BUSY names the pool's size when fewer are free (none is taken then),
- * INVALID when count exceeds the pool. slots receives their numbers. FREE -> FILLING at now_ns. */
+ * lies together; a slot that was given back before it ran is taken again first, as it lies between
+ * others that wait. Never blocks; BUSY names the pool's size when fewer are free (none is taken
+ * then), INVALID when count exceeds the pool. slots receives their numbers. FREE -> FILLING at
+ * now_ns. */
 enum e2b_status e2b_pool_reserve(struct e2b_pool *pool, int count, int64_t now_ns, void *owner,
     int *slots, struct e2b_error *err);
 
@@ -61,6 +65,9 @@ void e2b_pool_move(struct e2b_pool *pool, int slot, enum e2b_slot_state to, int6
 
 const struct e2b_slot *e2b_pool_slot(const struct e2b_pool *pool, int slot);
 int e2b_pool_free_count(const struct e2b_pool *pool);
+/* How often a reservation could not go on where the one before it ended, because the slots there
+ * were busy or too few: what lies behind such a gap is no neighbour of what lies before it. */
+uint64_t e2b_pool_gap_count(const struct e2b_pool *pool);
 int e2b_pool_slot_count(const struct e2b_pool *pool);
 int64_t e2b_pool_device_bytes(const struct e2b_pool *pool);
 

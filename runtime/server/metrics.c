@@ -41,6 +41,12 @@ static const struct field {
         offsetof(struct e2b_served_stats, compute_ns), NS_AS_US},
     {"nv_inference_compute_output_duration_us", "Time outputs took from the device",
         offsetof(struct e2b_served_stats, download_ns), NS_AS_US},
+    {"e2b_pool_gaps", "Reservations that could not go on where the one before them ended",
+        offsetof(struct e2b_served_stats, gaps), PLAIN},
+    {"e2b_predicted_batches", "Batches whose duration was predicted and measured",
+        offsetof(struct e2b_served_stats, prediction.count), PLAIN},
+    {"e2b_underpredicted_batches", "Batches that took longer than predicted",
+        offsetof(struct e2b_served_stats, prediction.under), PLAIN},
     {"e2b_padded_samples", "Samples computed for nobody, to fill a batch size",
         offsetof(struct e2b_served_stats, padded_samples), PLAIN},
 };
@@ -131,6 +137,34 @@ static void add_batches(struct e2b_text *out, const struct e2b_model_numbers *mo
         }
 }
 
+static void add_refusals(struct e2b_text *out, const struct e2b_model_numbers *models, int count) {
+    const char *name = "e2b_refused_samples";
+    add_head(out, name, "counter", "Samples that the scheduling policy refused, by reason");
+    for (int i = 0; i < count; i++)
+        for (int reason = 0; reason < E2B_SCHED_REASON_COUNT; reason++) {
+            if (models[i].stats.refused[reason] == 0)
+                continue;
+            add_labels(out, name, &models[i]);
+            e2b_text_add(out, ",reason=\"%s\"} %" PRIu64 "\n",
+                e2b_sched_reason_text((enum e2b_sched_reason)reason),
+                models[i].stats.refused[reason]);
+        }
+}
+
+/* Relative to the predicted duration. */
+static void add_prediction_errors(
+    struct e2b_text *out, const struct e2b_model_numbers *models, int count) {
+    const char *name = "e2b_prediction_error";
+    add_head(out, name, "gauge", "|measured - predicted| / predicted duration of batches");
+    for (int i = 0; i < count; i++) {
+        const struct e2b_sched_prediction *prediction = &models[i].stats.prediction;
+        add_labels(out, name, &models[i]);
+        e2b_text_add(out, ",of=\"mean\"} %.6f\n", prediction->mean_error);
+        add_labels(out, name, &models[i]);
+        e2b_text_add(out, ",of=\"p99\"} %.6f\n", prediction->p99_error);
+    }
+}
+
 static void add_gauge(struct e2b_text *out, const char *name, const char *help,
     const struct e2b_model_numbers *models, int count,
     int64_t (*get)(const struct e2b_model_numbers *)) {
@@ -199,6 +233,8 @@ void e2b_metrics_write(struct e2b_text *out, const struct e2b_model_numbers *mod
     add_fields(out, models, count);
     add_failures(out, models, count);
     add_batches(out, models, count);
+    add_refusals(out, models, count);
+    add_prediction_errors(out, models, count);
     add_gauge(out, "nv_inference_pending_request_count", "Requests in flight", models, count,
         get_pending);
     add_gauge(out, "e2b_pool_slots", "Slots of the pool", models, count, get_slots);

@@ -345,7 +345,7 @@ static void open_service(struct service *service, const struct e2b_policy_ops *p
         .kernels = &kernel, .kernel_count = 1, .copy_ns = 150, .copy_bytes_per_ns = 1, .seed = 5};
     const struct e2b_source source = {"compute.cl", "", 0};
     const int64_t four = 4;
-    const struct e2b_pool_spec spec = {SLOTS, 1, 1, &four, &four, 64};
+    const struct e2b_pool_spec spec = {SLOTS, 1, 1, &four, &four, 64, 0};
     struct e2b_error err = {0};
     int64_t values[16];
     int lane = 0;

@@ -37,6 +37,7 @@ enum e2b_status e2b_lab_results_create(
             "run," LABEL ",sent,right,late,refused,hopeless,failed,wrong,offered_per_s,"
             "throughput_per_s,goodput_per_s,violations,mean_ms,p50_ms,p95_ms,p99_ms,p999_ms,max_ms,"
             "upload_ms,wait_ms,queue_ms,compute_ms,download_ms,batches,mean_batch,padded_samples,"
+            "gaps,error_mean,error_p99,underpredicted,"
             "mean_lag_ms,most_lag_ms,hash",
             err);
         results->quantiles = open_table(folder, "quantiles.csv", "run,share,latency_ms", err);
@@ -99,9 +100,14 @@ void e2b_lab_results_add(struct e2b_lab_results *results, const struct e2b_lab_l
         ms(latency->p95_ns), ms(latency->p99_ns), ms(latency->p999_ns), ms(latency->max_ns));
     fprintf(file, ",%.6f,%.6f,%.6f,%.6f,%.6f", outcome->upload_ms, outcome->wait_ms,
         outcome->queue_ms, outcome->compute_ms, outcome->download_ms);
-    fprintf(file, ",%llu,%.3f,%llu,%.4f,%.4f,%016llx\n", (unsigned long long)outcome->batches,
-        outcome->mean_batch, (unsigned long long)outcome->padded_samples, outcome->mean_lag_ms,
-        outcome->most_lag_ms, (unsigned long long)outcome->hash);
+    const struct e2b_sched_prediction *prediction = &outcome->prediction;
+    double under = prediction->count ? (double)prediction->under / (double)prediction->count : 0;
+    fprintf(file, ",%llu,%.3f,%llu", (unsigned long long)outcome->batches, outcome->mean_batch,
+        (unsigned long long)outcome->padded_samples);
+    fprintf(file, ",%llu,%.4f,%.4f,%.4f", (unsigned long long)outcome->gaps, prediction->mean_error,
+        prediction->p99_error, under);
+    fprintf(file, ",%.4f,%.4f,%016llx\n", outcome->mean_lag_ms, outcome->most_lag_ms,
+        (unsigned long long)outcome->hash);
     fflush(file);
     for (int i = 0; i < E2B_LAB_QUANTILES; i++)
         fprintf(results->quantiles, "%d,%g,%.6f\n", results->count, e2b_lab_quantile_share(i),

@@ -236,7 +236,7 @@ static enum e2b_status load(struct e2b_lab_rig *rig, const struct e2b_lab_rig_sp
         .precision = spec->precision,
         .image = {.input = -1},
         .target_ns = model->target_ns,
-        .percentile = spec->percentile,
+        .percentile = 100 * spec->percentile,
         .weight = 1};
     const struct e2b_lab_timing *timing =
         spec->table ? e2b_lab_table_find(spec->table, model->name) : NULL;

@@ -304,6 +304,9 @@ static void add_batches(
         out->batches += factor * stats.executions;
         out->padded_samples += factor * stats.padded_samples;
         *samples += factor * stats.samples;
+        out->gaps += factor * stats.gaps;
+        if (sign > 0 && stats.prediction.mean_error >= out->prediction.mean_error)
+            out->prediction = stats.prediction;
         for (int i = 0; i < E2B_SCHED_MAX_SIZES; i++)
             out->batch_count[i] += factor * stats.batch_count[i];
     }

@@ -37,6 +37,9 @@ struct e2b_lab_outcome {
     double upload_ms, wait_ms, queue_ms, compute_ms, download_ms; /* means of the right ones */
     uint64_t batches, padded_samples, batch_count[E2B_SCHED_MAX_SIZES];
     double mean_batch;
+    /* Of batches' durations, at the end of the run: of the model that is predicted worst. */
+    struct e2b_sched_prediction prediction;
+    uint64_t gaps;                   /* in the order of slots, see e2b_pool_gap_count */
     double mean_lag_ms, most_lag_ms; /* how late requests were sent: the generator's fault */
     int64_t quantile_ns[E2B_LAB_QUANTILES];
     uint64_t hash; /* of every request's fate and latency: equal runs have equal ones */

@@ -23,7 +23,7 @@ static struct e2b_device *make_device(int64_t memory_bytes) {
 }
 
 static struct e2b_pool *make_pool(struct e2b_device *device, int slot_count) {
-    const struct e2b_pool_spec spec = {slot_count, 2, 2, input_bytes, output_bytes, 64};
+    const struct e2b_pool_spec spec = {slot_count, 2, 2, input_bytes, output_bytes, 64, 0};
     struct e2b_pool *pool = NULL;
     struct e2b_error err = {0};
     assert_ok(e2b_pool_create(device, &spec, &pool, &err), err);
@@ -108,15 +108,37 @@ static void reservations_follow_the_ring(void **state) {
     assert_int_equal(a[0], 6);
     for (int i = 0; i < 3; i += 2)
         e2b_pool_move(pool, c[i], E2B_SLOT_FREE, 0);
-    reserve(pool, 3, a); /* 7, 0, 2: not neighbours any more */
-    assert_int_equal(a[0], 7);
-    assert_int_equal(a[1], 0);
-    assert_int_equal(a[2], 2);
+    reserve(pool, 3, a); /* 0, 2, 7: not neighbours any more */
+    assert_int_equal(a[0], 0);
+    assert_int_equal(a[1], 2);
+    assert_int_equal(a[2], 7);
     assert_fails(
         e2b_pool_reserve(pool, 1, 0, NULL, a, &err), E2B_BUSY, "all 8 slots are in use", err);
     assert_fails(e2b_pool_reserve(pool, 9, 0, NULL, a, &err), E2B_INVALID, "1..8", err);
     assert_fails(e2b_pool_reserve(pool, 0, 0, NULL, a, &err), E2B_INVALID, "1..8", err);
     for (int i = 0; i < 8; i++)
+        e2b_pool_move(pool, i, E2B_SLOT_FREE, 0);
+    destroy_all(device, pool);
+}
+
+/* What is refused on arrival leaves no gap among those that wait, nor does one that ran. */
+static void a_slot_given_back_before_it_ran_is_taken_next(void **state) {
+    (void)state;
+    struct e2b_device *device = make_device(1 << 20);
+    struct e2b_pool *pool = make_pool(device, 64);
+    int slots[6], next;
+    for (int i = 0; i < 6; i++)
+        reserve(pool, 1, &slots[i]);
+    walk(pool, slots[0], E2B_SLOT_DONE);
+    e2b_pool_move(pool, slots[0], E2B_SLOT_FREE, 0);
+    e2b_pool_move(pool, slots[4], E2B_SLOT_FREE, 0);
+    reserve(pool, 1, &next);
+    assert_int_equal(next, slots[4]);
+    uint64_t gaps = e2b_pool_gap_count(pool);
+    reserve(pool, 1, &next);
+    assert_int_equal(next, slots[5] + 1);
+    assert_int_equal(e2b_pool_gap_count(pool), gaps + 1);
+    for (int i = 1; i < 7; i++)
         e2b_pool_move(pool, i, E2B_SLOT_FREE, 0);
     destroy_all(device, pool);
 }
@@ -227,7 +249,7 @@ static void device_failures_name_the_copy(void **state) {
 static void creation_fails_cleanly_wherever_memory_ends(void **state) {
     (void)state;
     struct e2b_device *device = make_device(1 << 20);
-    const struct e2b_pool_spec spec = {4, 2, 2, input_bytes, output_bytes, 64};
+    const struct e2b_pool_spec spec = {4, 2, 2, input_bytes, output_bytes, 64, 0};
     struct e2b_pool *pool = NULL;
     struct e2b_error err = {0};
     int failures = 0;
@@ -249,18 +271,18 @@ static void bad_specs_are_refused(void **state) {
     struct e2b_device *device = make_device(1 << 20);
     struct e2b_pool *pool = NULL;
     struct e2b_error err = {0};
-    struct e2b_pool_spec spec = {0, 2, 2, input_bytes, output_bytes, 64};
+    struct e2b_pool_spec spec = {0, 2, 2, input_bytes, output_bytes, 64, 0};
     assert_fails(e2b_pool_create(device, &spec, &pool, &err), E2B_INVALID, "slots: 0", err);
-    spec = (struct e2b_pool_spec){4, 0, 2, input_bytes, output_bytes, 64};
+    spec = (struct e2b_pool_spec){4, 0, 2, input_bytes, output_bytes, 64, 0};
     assert_fails(e2b_pool_create(device, &spec, &pool, &err), E2B_INVALID, "inputs", err);
-    spec = (struct e2b_pool_spec){4, 2, 2, input_bytes, output_bytes, 0};
+    spec = (struct e2b_pool_spec){4, 2, 2, input_bytes, output_bytes, 0, 0};
     assert_fails(e2b_pool_create(device, &spec, &pool, &err), E2B_INVALID, "alignment", err);
     const int64_t empty[] = {0}, huge[] = {INT64_MAX / 2};
-    spec = (struct e2b_pool_spec){4, 1, 1, empty, output_bytes, 64};
+    spec = (struct e2b_pool_spec){4, 1, 1, empty, output_bytes, 64, 0};
     assert_fails(e2b_pool_create(device, &spec, &pool, &err), E2B_INVALID, "0 bytes", err);
-    spec = (struct e2b_pool_spec){4, 1, 1, huge, output_bytes, 64};
+    spec = (struct e2b_pool_spec){4, 1, 1, huge, output_bytes, 64, 0};
     assert_fails(e2b_pool_create(device, &spec, &pool, &err), E2B_INVALID, "input 0", err);
-    spec = (struct e2b_pool_spec){1 << 20, 1, 1, input_bytes, output_bytes, 64};
+    spec = (struct e2b_pool_spec){1 << 20, 1, 1, input_bytes, output_bytes, 64, 0};
     assert_fails(
         e2b_pool_create(device, &spec, &pool, &err), E2B_TOO_LARGE, "at most 8192 slots", err);
     e2b_pool_destroy(NULL);
@@ -342,18 +364,18 @@ static void explore(struct e2b_device *device, struct e2b_pool *pool, int n, int
     }
     for (int slot = 0; slot < n; slot++) {
         struct e2b_error err = {0};
-        int again;
+        int again[4], taken = 0;
         if (!held[slot])
             continue;
         e2b_pool_move(pool, slot, E2B_SLOT_FREE, 0);
         held[slot] = 0;
         explore(device, pool, n, depth - 1, held);
         assert_int_equal(e2b_pool_free_count(pool), n - count + 1);
-        do { /* take that very slot back */
-            assert_ok(e2b_pool_reserve(pool, 1, 0, device, &again, &err), err);
-            if (again != slot)
-                e2b_pool_move(pool, again, E2B_SLOT_FREE, 0);
-        } while (again != slot);
+        do /* take that very slot back */
+            assert_ok(e2b_pool_reserve(pool, 1, 0, device, &again[taken], &err), err);
+        while (again[taken++] != slot);
+        for (int i = 0; i < taken - 1; i++)
+            e2b_pool_move(pool, again[i], E2B_SLOT_FREE, 0);
         held[slot] = 1;
     }
 }
@@ -466,6 +488,7 @@ int main(void) {
         cmocka_unit_test(strides_and_addresses_agree),
         cmocka_unit_test(a_slot_lives_through_its_states),
         cmocka_unit_test(reservations_follow_the_ring),
+        cmocka_unit_test(a_slot_given_back_before_it_ran_is_taken_next),
         cmocka_unit_test(too_few_free_slots_take_none),
         cmocka_unit_test(copies_carry_every_input_and_output),
         cmocka_unit_test(a_run_is_gathered_from_the_host),

@@ -33,6 +33,9 @@ static struct e2b_model_numbers numbers(const char *name) {
         .wait = &wait,
         .compute = &compute,
     };
+    model.stats.prediction = (struct e2b_sched_prediction){20, 5, 0.0625, 0.25};
+    model.stats.refused[E2B_SCHED_OVERLOAD_REASON] = 9;
+    model.stats.gaps = 6;
     model.stats.failure[E2B_DEADLINE] = 1;
     model.stats.failure[E2B_CANCELLED] = 2;
     model.stats.failure[E2B_DEVICE] = 3;
@@ -83,6 +86,14 @@ static void test_prometheus(void **state) {
     has(&out, "nv_inference_request_failure{model=\"a\",version=\"1\",reason=\"OTHER\"} 5");
     has(&out, "nv_inference_pending_request_count{model=\"a\",version=\"1\"} 2");
     has(&out, "e2b_batch_count{model=\"a\",version=\"1\",batch_size=\"8\"} 1");
+    has(&out, "e2b_predicted_batches{model=\"a\",version=\"1\"} 20");
+    has(&out, "e2b_underpredicted_batches{model=\"a\",version=\"1\"} 5");
+    has(&out, "e2b_prediction_error{model=\"a\",version=\"1\",of=\"mean\"} 0.062500");
+    has(&out, "e2b_prediction_error{model=\"a\",version=\"1\",of=\"p99\"} 0.250000");
+    has(&out, "e2b_pool_gaps{model=\"a\",version=\"1\"} 6");
+    has(&out,
+        "e2b_refused_samples{model=\"a\",version=\"1\",reason=\"target cannot be met behind "
+        "what is queued and running\"} 9");
     has(&out, "e2b_pool_free_slots{model=\"a\",version=\"1\"} 30");
     has(&out, "e2b_device_memory_bytes{model=\"a\",version=\"1\"} 4096");
     const char *name = "nv_inference_request_duration_histogram_us";

@@ -1,0 +1,43 @@
+#include "sched/trust.h"
+
+#define MOST 8192
+#define ENOUGH 100
+#define FIRST_PATIENCE 2048 /* judged promises for a step up */
+
+void e2b_sched_trust_init(struct e2b_sched_trust *trust, double first_limit) {
+    *trust = (struct e2b_sched_trust){.limit = first_limit, .patience = FIRST_PATIENCE};
+}
+
+void e2b_sched_trust_add(struct e2b_sched_trust *trust, double share, bool is_broken) {
+    int bucket = share > 0 ? (int)(share * E2B_TRUST_BUCKETS) : 0;
+    if (bucket >= E2B_TRUST_BUCKETS)
+        bucket = E2B_TRUST_BUCKETS - 1;
+    (is_broken ? trust->broken : trust->kept)[bucket]++;
+    if (++trust->count < MOST)
+        return;
+    trust->count = 0;
+    for (int i = 0; i < E2B_TRUST_BUCKETS; i++)
+        trust->count += (trust->kept[i] /= 2) + (trust->broken[i] /= 2);
+}
+
+void e2b_sched_trust_learn(struct e2b_sched_trust *trust, double allowed) {
+    int kept = 0, broken = 0, bucket = E2B_TRUST_BUCKETS / 2 - 1;
+    if (trust->count < ENOUGH)
+        return;
+    for (int i = 0; i < E2B_TRUST_BUCKETS; i++) {
+        kept += trust->kept[i];
+        broken += trust->broken[i];
+        if (i > bucket && broken <= 1 + allowed * (kept + broken))
+            bucket = i;
+    }
+    double limit = (bucket + 1.0) / E2B_TRUST_BUCKETS;
+    trust->since++;
+    if (limit < trust->limit)
+        trust->patience = 2 * trust->patience < MOST ? 2 * trust->patience : MOST;
+    else if (limit > trust->limit && trust->since >= trust->patience)
+        limit = trust->limit + 1.0 / E2B_TRUST_BUCKETS;
+    else
+        return;
+    trust->limit = limit;
+    trust->since = 0;
+}

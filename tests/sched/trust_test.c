@@ -1,0 +1,59 @@
+#include "sched/trust.h"
+
+#include "tests/support.h"
+
+static void add(struct e2b_sched_trust *trust, double share, int kept, int broken) {
+    for (int i = 0; i < kept + broken; i++) {
+        e2b_sched_trust_add(trust, share, i >= kept);
+        e2b_sched_trust_learn(trust, 0.01);
+    }
+}
+
+static void the_limit_parts_kept_from_broken_promises(void **state) {
+    (void)state;
+    struct e2b_sched_trust trust;
+    e2b_sched_trust_init(&trust, 0.8);
+    double first = trust.limit;
+    add(&trust, 0.5, 50, 0);
+    assert_true(trust.limit == first); /* too little to tell */
+    add(&trust, 0.5, 2200, 0);
+    assert_true(trust.limit > first && trust.limit < first + 0.06); /* a step */
+    add(&trust, 0.5, 20000, 0);
+    assert_true(trust.limit > 0.99); /* nothing was ever broken */
+    add(&trust, 0.92, 100, 300);
+    assert_true(trust.limit > 0.89 && trust.limit < 0.91);
+    add(&trust, 0.76, 0, 100);
+    assert_true(trust.limit > 0.74 && trust.limit < 0.76);
+}
+
+static void what_was_allowed_may_break(void **state) {
+    (void)state;
+    struct e2b_sched_trust trust;
+    e2b_sched_trust_init(&trust, 0.8);
+    add(&trust, 0.97, 20000, 20);
+    assert_true(trust.limit > 0.99);
+    add(&trust, 0.97, 0, 100);
+    assert_true(trust.limit < 0.96);
+}
+
+/* Once nothing is known of it any more, it is tried again. */
+static void broken_promises_are_forgotten(void **state) {
+    (void)state;
+    struct e2b_sched_trust trust;
+    e2b_sched_trust_init(&trust, 0.8);
+    add(&trust, 0.97, 0, 200);
+    assert_true(trust.limit < 0.96);
+    add(&trust, 0.5, 60000, 0);
+    assert_true(trust.limit > 0.99);
+    add(&trust, 7, 1, 0); /* of more time than there is */
+    add(&trust, -1, 1, 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_limit_parts_kept_from_broken_promises),
+        cmocka_unit_test(what_was_allowed_may_break),
+        cmocka_unit_test(broken_promises_are_forgotten),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
