@@ -12,6 +12,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 BENCH = ROOT / "tools" / "bench"
 sys.path.insert(0, str(BENCH))
 
+import cpu_results  # noqa: E402
 import measure  # noqa: E402
 import networks  # noqa: E402
 import race  # noqa: E402
@@ -85,6 +86,36 @@ def test_not_a_number_is_wrong(tmp_path):
                       lambda _: (slice(None), right), 1, 1e-6)
     assert not result.turns
     assert len(race.explain(result, 1e-4)) == 1
+
+
+def record(batch=1, own_ns=100, peer_ns=100, network="resnet50", **more):
+    turns = {"e2bird": [[own_ns]], "onnxruntime": [[peer_ns]]}
+    return cpu_results.Record(network, batch, race.Result(f"{network}, batch {batch}", turns=turns),
+                              **more)
+
+
+def test_records_are_kept_line_by_line(tmp_path):
+    file = tmp_path / "results.jsonl"
+    assert cpu_results.load(file) == []
+    for batch, ns in ((1, 100), (8, 700), (1, 90)):  # the last replaces the first
+        cpu_results.add(file, record(batch, ns, warm={"e2bird": 0.5}))
+    assert cpu_results.load(file) == [record(8, 700, warm={"e2bird": 0.5}),
+                                      record(1, 90, warm={"e2bird": 0.5})]
+
+
+def test_bars_tell_what_is_missed():
+    mib = cpu_results.MIB
+    records = [record(1, 100, 120, peaks={"e2bird": 99 * mib, "onnxruntime": 98 * mib},
+                      warm={"e2bird": 0.9}, convolution_percent=84.0),
+               record(1, 100, 70, "vgg16", peaks={"e2bird": 5 * mib, "onnxruntime": 6 * mib})]
+    met = {bar.what: bar.met for bar in cpu_results.bars(records, ["onnxruntime", "openvino"])}
+    assert met == {"onnxruntime / e2bird, batch 1, geometric mean of 2": False,  # 0.92
+                   "onnxruntime / e2bird, batch 1, worst network": False,
+                   "convolutions, resnet50, batch 1": False,
+                   "warm start to first answer, resnet50, batch 1": True,
+                   "peak memory, resnet50, batch 1": False, "peak memory, vgg16, batch 1": True}
+    text = cpu_results.tables(records, ["onnxruntime", "openvino"])
+    assert text.count("**no**") == 4
 
 
 @pytest.mark.parametrize("peer", ["onnxruntime", "openvino"])
