@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 extern const struct e2b_source e2b_source_mma;
@@ -11,8 +12,9 @@ extern const struct e2b_source e2b_source_mma;
 #define MIN_SM 80
 #define WARPGROUP_SM 90
 #define CHUNK_BYTES 16
-#define ALIGN 8         /* elements: what a thread stores */
-#define COLUMN_BLOCK 32 /* columns that mma.cl's fragments permute */
+#define ALIGN 8                     /* elements: what a thread stores */
+#define MIN_LOCAL_BYTES (49 * 1024) /* of the smallest tile that every device gets */
+#define COLUMN_BLOCK 32             /* columns that mma.cl's fragments permute */
 
 /* Tiles as mma.cl has them, and the share of the peak that they reach when a device is full of them
  * (measured on an H200, see docs/results). */
@@ -21,29 +23,37 @@ struct tile {
     int registers;   /* a thread may take, so that groups share a compute unit */
     bool warpgroups; /* by wgmma: fp16 only */
     double efficiency;
+    bool guessed; /* that efficiency; never run on a device: a tuning candidate only */
 };
 
 static const struct tile tiles[] = {
-    {128, 256, 8, 1, 8, 4, 255, true, 2.00},
-    {128, 128, 8, 1, 8, 4, 255, true, 1.70},
-    {128, 64, 8, 1, 8, 4, 128, true, 1.20},
-    {64, 256, 4, 1, 8, 4, 255, true, 1.60},
-    {64, 128, 4, 1, 8, 4, 168, true, 1.20},
-    {64, 64, 4, 1, 8, 4, 128, true, 0.80},
-    {128, 128, 2, 4, 8, 3, 128, false, 1.00},
-    {128, 128, 2, 4, 8, 3, 168, false, 0.95},
-    {256, 128, 4, 2, 4, 4, 255, false, 1.05},
-    {128, 64, 2, 2, 8, 3, 168, false, 0.85},
-    {64, 128, 2, 4, 8, 3, 128, false, 0.85},
-    {64, 64, 2, 2, 8, 4, 128, false, 0.65},
-    {128, 32, 4, 1, 8, 3, 128, false, 0.55},
-    {32, 64, 2, 2, 8, 4, 128, false, 0.45},
+    {128, 256, 8, 1, 8, 4, 255, true, 2.00, false},
+    {128, 128, 8, 1, 8, 4, 255, true, 1.70, false},
+    {128, 64, 8, 1, 8, 4, 128, true, 1.20, false},
+    {64, 256, 4, 1, 8, 4, 255, true, 1.60, false},
+    {64, 128, 4, 1, 8, 4, 168, true, 1.20, false},
+    {64, 64, 4, 1, 8, 4, 128, true, 0.80, false},
+    {128, 128, 2, 4, 8, 3, 128, false, 1.00, false},
+    {128, 128, 2, 4, 8, 3, 168, false, 0.95, false},
+    {256, 128, 4, 2, 4, 4, 255, false, 1.05, false},
+    {128, 64, 2, 2, 8, 3, 168, false, 0.85, false},
+    {64, 128, 2, 4, 8, 3, 128, false, 0.85, false},
+    {64, 64, 2, 2, 8, 4, 128, false, 0.65, false},
+    {128, 32, 4, 1, 8, 3, 128, false, 0.55, false},
+    {32, 64, 2, 2, 8, 4, 128, false, 0.45, false},
+    {128, 192, 8, 1, 8, 4, 255, true, 1.90, true},
+    {64, 192, 4, 1, 8, 4, 255, true, 1.45, true},
+    {128, 96, 8, 1, 8, 4, 128, true, 1.50, true},
+    {64, 96, 4, 1, 8, 4, 168, true, 1.05, true},
+    {128, 32, 8, 1, 8, 4, 128, true, 0.75, true},
+    {64, 32, 4, 1, 8, 4, 128, true, 0.50, true},
 };
 static const int splits[] = {1, 2, 4, 8, 16};
 #define TILE_COUNT ((int)(sizeof tiles / sizeof tiles[0]))
 #define SPLIT_COUNT ((int)(sizeof splits / sizeof splits[0]))
 
 /* Costs beside the slabs themselves, in slabs of the same tile. */
+#define CANDIDATES 16 /* beside the default: what the model of waves finds cheapest */
 #define START_SLABS 3.0
 #define SPLIT_SLABS 3.0
 
@@ -83,7 +93,7 @@ const char *e2b_mma_refuses(const struct e2b_call *call, const struct e2b_mma_pr
         return "needs PTX of sm_80";
     if (dtype != E2B_F16 && dtype != E2B_F32)
         return "neither fp32 nor fp16";
-    if (call->traits->local_bytes < local_bytes(&tiles[TILE_COUNT - 1]))
+    if (call->traits->local_bytes < MIN_LOCAL_BYTES)
         return "needs 48 KiB of local memory";
     if (problem->outputs_end % ALIGN || !all_aligned(problem->x_stride)
         || !all_aligned(problem->y_stride)
@@ -94,7 +104,7 @@ const char *e2b_mma_refuses(const struct e2b_call *call, const struct e2b_mma_pr
 
 int e2b_mma_candidates(const struct e2b_call *call) {
     (void)call;
-    return 1 + TILE_COUNT * SPLIT_COUNT;
+    return 1 + CANDIDATES;
 }
 
 static bool fits(
@@ -116,24 +126,43 @@ static double cost(
     return waves * depth * tile->rows * tile->columns * tile->chunks / tile->efficiency;
 }
 
+struct option {
+    const struct tile *tile;
+    int split;
+    double cost;
+};
+
+static int compare_options(const void *a, const void *b) {
+    const struct option *x = a, *y = b;
+    if (x->cost != y->cost)
+        return x->cost < y->cost ? -1 : 1;
+    return x->tile != y->tile ? (x->tile > y->tile) - (x->tile < y->tile) : x->split - y->split;
+}
+
+/* All that can run, cheapest first. */
+static int list_options(const struct e2b_call *call, const struct e2b_mma_problem *problem,
+    struct option options[TILE_COUNT * SPLIT_COUNT]) {
+    int count = 0;
+    for (const struct tile *tile = tiles; tile < tiles + TILE_COUNT; tile++) {
+        struct shape shape = shape_of(call, problem, tile);
+        for (int s = 0; s < SPLIT_COUNT; s++)
+            if (fits(call, tile, &shape, splits[s]))
+                options[count++] =
+                    (struct option){tile, splits[s], cost(call, tile, &shape, splits[s])};
+    }
+    qsort(options, (size_t)count, sizeof *options, compare_options);
+    return count;
+}
+
 static void choose(const struct e2b_call *call, const struct e2b_mma_problem *problem,
     const struct tile **tile, int *split) {
-    double best = 0;
-    int forced = call->candidate - 1;
-    *tile = NULL;
-    for (int t = 0; t < TILE_COUNT; t++)
-        for (int s = 0; s < SPLIT_COUNT; s++) {
-            struct shape shape = shape_of(call, problem, &tiles[t]);
-            double now = cost(call, &tiles[t], &shape, splits[s]);
-            if (!fits(call, &tiles[t], &shape, splits[s])
-                || (*tile && forced != t * SPLIT_COUNT + s && now >= best))
-                continue;
-            *tile = &tiles[t];
-            *split = splits[s];
-            best = now;
-            if (forced == t * SPLIT_COUNT + s)
-                return;
-        }
+    struct option options[TILE_COUNT * SPLIT_COUNT];
+    int count = list_options(call, problem, options), chosen = call->candidate - 1;
+    if (chosen < 0 || chosen >= count)
+        for (chosen = 0; options[chosen].tile->guessed; chosen++)
+            continue;
+    *tile = options[chosen].tile;
+    *split = options[chosen].split;
 }
 
 struct packed_weights {

@@ -248,6 +248,8 @@ static inline float8 eight_sums(float sum[TILES_N][4], int j, int half_tile) {
 #define ROWS (TILES_M * 2)
 #if BM / WARPS_M >= 64 || BN / WARPS_N == 32
 #define PASS 1
+#elif BN / WARPS_N % 96 == 0
+#define PASS 3
 #elif BM / WARPS_M >= 32 || BN / WARPS_N == 64
 #define PASS 2
 #else

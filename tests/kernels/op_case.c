@@ -140,7 +140,9 @@ static int run_selected(const struct e2b_op_problem *problem, const struct e2b_o
             || !e2b_op_run_accepts(&run, v, &count, reason, sizeof reason))
             continue;
         for (int c = 0; c < selection->candidates && c < count; c++) {
-            int candidate = c ? 1 + selection->runs * 7 % (count - 1) : 0;
+            int candidate = selection->candidates >= count ? c
+                : c ? 1 + selection->runs / 2 * 7 % (count - 1)
+                    : 0;
             failures += run_candidate(problem, setup, v, candidate);
             selection->runs++;
         }

@@ -25,11 +25,33 @@ static struct e2b_device *open_device(int sm, bool late) {
     return device;
 }
 
-static void run(const struct e2b_op_cases *cases, const char *variant, int sm, bool late) {
+static void run_some(
+    const struct e2b_op_cases *cases, const char *variant, int sm, bool late, int candidates) {
     struct e2b_device *device = open_device(sm, late);
-    int failures = e2b_op_cases_run_on(cases, device, variant, 2);
+    int failures = e2b_op_cases_run_on(cases, device, variant, candidates);
     device->ops->destroy(device);
     assert_int_equal(failures, 0);
+}
+
+static void run(const struct e2b_op_cases *cases, const char *variant, int sm, bool late) {
+    run_some(cases, variant, sm, late, 2);
+}
+
+#define PARTIAL(rows, outputs)                                                                     \
+    {                                                                                              \
+        "3x3 of partial tiles, " #outputs, "conv", ATTRS(INTS("pads", 1, 1, 1, 1)),                \
+            INPUTS(F32(1, 24, rows, 7), CONST_F32(outputs, 24, 3, 3), CONST_F32(outputs)),         \
+            .only_dense = true                                                                     \
+    }
+
+/* Candidates are those that suit the shape: each kind of tile suits one of these. */
+static const struct e2b_op_case partial[] = {PARTIAL(5, 24), PARTIAL(7, 96), PARTIAL(7, 190),
+    PARTIAL(20, 30), PARTIAL(18, 90), PARTIAL(18, 192)};
+E2B_OP_CASES(every_tile, partial);
+
+static void every_tile(void **state) {
+    (void)state;
+    run_some(&e2b_cases_every_tile, "mma", 90, true, 100);
 }
 
 static void convolutions_by_warps(void **state) {
@@ -62,6 +84,7 @@ static void attention(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(attention),
+        cmocka_unit_test(every_tile),
         cmocka_unit_test(convolutions_by_warps),
         cmocka_unit_test(convolutions_by_warpgroups),
         cmocka_unit_test(depthwise_convolutions),
