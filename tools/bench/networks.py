@@ -20,10 +20,11 @@ import zoo  # noqa: E402
 
 FOLDER = packages.MODELS / "generated"
 PRODUCTS = ("gemm_2048", "gemm_4096", "gemm_8192")
+TRANSFORMERS = ("bert_base", "bert_small", "vit_b16", "vit_small")
 
 
 def known():
-    return [*zoo.NETWORKS, "efficientnet_lite0", *light.names(light.FOLDER), *PRODUCTS]
+    return [*zoo.NETWORKS, *TRANSFORMERS, "efficientnet_lite0", *light.names(light.FOLDER), *PRODUCTS]
 
 
 def path(name, precision="fp32"):
@@ -31,7 +32,7 @@ def path(name, precision="fp32"):
         return efficientnet_lite0.prepare(packages.MODELS)[0]
     if name in PRODUCTS:
         return _product(name, precision)
-    if name in zoo.NETWORKS:
+    if name in zoo.NETWORKS or name in TRANSFORMERS:
         return generate.generate(name, FOLDER)
     return _with_free_batch(generate.generate_light(name, FOLDER))
 
@@ -81,19 +82,31 @@ def _with_free_batch(source):
 
 
 def input_shape(file, batch):
-    """None if the network cannot take that batch."""
-    graph = onnx.load(file, load_external_data=False).graph
-    weights = {tensor.name for tensor in graph.initializer}
-    (value,) = [value for value in graph.input if value.name not in weights]
-    first, *rest = value.type.tensor_type.shape.dim
+    """Of the first input; None if the network cannot take that batch."""
+    first, *rest = _inputs(file)[0].type.tensor_type.shape.dim
     if first.HasField("dim_value") and first.dim_value != batch:
         return None
     return (batch, *(dim.dim_value for dim in rest))
 
 
-def sample(shape):
-    """Seeded input for a network's input shape."""
+def _inputs(file):
+    graph = onnx.load(file, load_external_data=False).graph
+    weights = {tensor.name for tensor in graph.initializer}
+    return [value for value in graph.input if value.name not in weights]
+
+
+def sample(file, batch):
+    """Seeded values for a network's first input."""
+    shape = input_shape(file, batch)
+    if _inputs(file)[0].type.tensor_type.elem_type == TensorProto.INT64:
+        return np.random.default_rng(1).integers(1, 1000, shape)
     if len(shape) == 4:
         return compare.sample_images(shape)
     values = np.random.default_rng(1).standard_normal(shape, np.float32)
     return values.astype(np.float16).astype(np.float32)  # numbers that every precision has
+
+
+def feeds(file, array):
+    """All inputs by name: the first one, and ones for the others, as bench_worker has them."""
+    first, *others = _inputs(file)
+    return {first.name: array, **{value.name: np.ones_like(array) for value in others}}

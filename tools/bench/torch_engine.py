@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 import torch_from_onnx
+import torch_transformer
 
 WARM_UP_RUNS = 3
 
@@ -20,8 +21,8 @@ class Torch:
             torch.set_num_threads(threads)
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._dtype = torch.float16 if precision == "fp16" else torch.float32
-        self._module = torch_from_onnx.load(path).to(self._device, self._dtype,
-                                                     memory_format=torch.channels_last)
+        module = torch_transformer.load(path) or torch_from_onnx.load(path)
+        self._module = module.to(self._device, self._dtype, memory_format=torch.channels_last)
         name = (torch.cuda.get_device_name() if self._device.type == "cuda" else "CPU")
         self.identity = f"PyTorch {torch.__version__}, {name}"
         if self._device.type == "cuda":
@@ -33,7 +34,8 @@ class Torch:
         gc.collect()
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
-        self._input = torch.from_numpy(array).to(self._device, self._dtype)
+        dtype = self._dtype if array.dtype.kind == "f" else torch.int64
+        self._input = torch.from_numpy(array).to(self._device, dtype)
         if self._input.ndim == 4:
             self._input = self._input.contiguous(memory_format=torch.channels_last)
 

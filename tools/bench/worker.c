@@ -1,6 +1,7 @@
 /* e2bird as one of the engines that cpu_compare and gpu_compare measure in turns. Each line of
  * standard input is a request, each gets one line of answer: "ok ..." or "error TEXT".
- *   prepare BATCH FILE.npy   -> ok NS NS      made ready with that first input; first inference
+ *   prepare BATCH FILE.npy   -> ok NS NS      made ready with that first input, ones in
+ *                               others; first inference
  *   run COUNT                -> ok NS NS ...  each whole inference, from enqueue to end
  *   output FILE.npy          -> ok            the first output, written to the file
  * Before the first request it says: ok NS IDENTITY, the time to open device and model. */
@@ -39,6 +40,24 @@ static enum e2b_status write_first_input(
     return err->status;
 }
 
+/* Further inputs hold ones. */
+static enum e2b_status fill_others(struct worker *worker, struct e2b_error *err) {
+    const double one = 1;
+    for (int i = 1; i < worker->execution.graph->input_count && err->status == E2B_OK; i++) {
+        const struct e2b_tensor *tensor = execution_input(&worker->execution, i);
+        size_t bytes = e2b_dtype_bytes(tensor->dtype);
+        size_t count = (size_t)e2b_shape_count(&tensor->shape);
+        char *data = malloc(count * bytes + 1);
+        if (!data)
+            return e2b_fail_memory(err, "an input");
+        for (size_t k = 0; k < count; k++)
+            e2b_from_double(tensor->dtype, &one, data + k * bytes, 1);
+        execution_write(&worker->execution, i, data, err);
+        free(data);
+    }
+    return err->status;
+}
+
 static enum e2b_status prepare(struct worker *worker, const char *request, struct e2b_error *err) {
     struct execution_options options = {.precision = worker->dtype};
     int path = 0;
@@ -47,7 +66,8 @@ static enum e2b_status prepare(struct worker *worker, const char *request, struc
     execution_finish(&worker->execution);
     int64_t start = e2b_clock_ns();
     if (execution_create(&worker->session, &options, &worker->execution, err) != E2B_OK
-        || write_first_input(worker, request + path, err) != E2B_OK)
+        || write_first_input(worker, request + path, err) != E2B_OK
+        || fill_others(worker, err) != E2B_OK)
         return err->status;
     int64_t ready = e2b_clock_ns();
     if (execution_run(&worker->execution, err) == E2B_OK)

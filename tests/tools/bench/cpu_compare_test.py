@@ -121,7 +121,7 @@ def test_bars_tell_what_is_missed():
 @pytest.mark.parametrize("peer", ["onnxruntime", "openvino"])
 def test_peers_agree_with_the_worker(build, tmp_path, peer):
     path = networks.path("light_squeezenet")
-    array = networks.sample(networks.input_shape(path, 2))
+    array = networks.sample(path, 2)
     np.save(tmp_path / "in.npy", array)
     outputs = []
     for begin in (lambda: workers.e2bird("e2bird", build / "tools/bench/bench_worker", path, "fp32",

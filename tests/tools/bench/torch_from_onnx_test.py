@@ -14,6 +14,7 @@ sys.path.insert(0, str(ROOT / "tools" / "bench"))
 
 import networks  # noqa: E402
 import torch_from_onnx  # noqa: E402
+import torch_transformer  # noqa: E402
 import compare  # noqa: E402
 
 
@@ -23,12 +24,22 @@ def error(path, array):
     return compare.relative_error(output, compare.Reference(str(path)).run(array))
 
 
+@pytest.mark.parametrize("name", ["bert_small", "vit_small"])
+def test_transformer(name):
+    path = networks.path(name)
+    array = networks.sample(path, 2)
+    with torch.inference_mode():
+        output = torch_transformer.load(path)(torch.from_numpy(array)).numpy()
+    right = compare.Reference(str(path)).run(networks.feeds(path, array))
+    assert compare.relative_error(output, right) < 1e-5
+
+
 @pytest.mark.parametrize("name", ["mobilenet_v2", "mobilenet_v3", "resnet50", "inception_v3",
                                   "light_squeezenet", "light_resnet50"])
 def test_network(name):
     path = networks.path(name)
-    shape = networks.input_shape(path, 2) or networks.input_shape(path, 1)
-    assert error(path, networks.sample(shape)) < 1e-5
+    batch = 2 if networks.input_shape(path, 2) else 1
+    assert error(path, networks.sample(path, batch)) < 1e-5
 
 
 def one_node(folder, kind, weights, shape, **attributes):
