@@ -51,5 +51,6 @@ while [ "$count" -gt 0 ]; do
 done
 exec "$clang" -x cl -cl-std=CL1.2 -target nvptx64--nvidiacl -O3 -w -Dasm=__asm__ \
     -Xclang -target-cpu -Xclang sm_80 -Xclang -target-feature -Xclang +ptx75 \
-    -Xclang -finclude-default-header -Xclang -mlink-builtin-bitcode -Xclang "$library" \
+    -mllvm -inline-threshold=100000 -Xclang -finclude-default-header \
+    -Xclang -mlink-builtin-bitcode -Xclang "$library" \
     "$@" -S "$in" -o "$out"
