@@ -67,6 +67,7 @@ def test_drain_answers_what_is_in_flight(own_server):
     server.wait_for_free_slots("pair", 31)
     busy = server.connect()
     busy.sendall(slow_request())
+    server.wait_for_free_slots("slow", 3)
     stopper = threading.Thread(target=server.stop)
     stopper.start()
     wait_until(lambda: refuses_connections(server))
