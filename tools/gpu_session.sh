@@ -1,5 +1,5 @@
 #!/bin/sh
-# One pass over a lent GPU, within a given time, see HELP.
+# One pass over a GPU within a given time, see HELP.
 set -u
 root=$(cd "$(dirname "$0")/.." && pwd)
 
