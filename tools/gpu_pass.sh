@@ -5,7 +5,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 
 help() {
     cat <<HELP
-usage: tools/gpu_session.sh [OPTION...] FOLDER
+usage: tools/gpu_pass.sh [OPTION...] FOLDER
 On a host that has a GPU, after tools/gpu_pack.sh: test the kernels, tune the networks, compare with
 PyTorch; in this order, each stage within its share of the time, so that what hangs costs no other
 stage its turn. Leaves at most 8 files in FOLDER: devices.txt, tests.txt, tune.txt, device.tune (for
