@@ -1,5 +1,6 @@
 #include "tests/runtime/model/stored_run.h"
 
+#include "runtime/model/constants.h"
 #include "runtime/model/memory_plan.h"
 #include "runtime/model/specialise.h"
 #include "tests/support.h"
@@ -73,12 +74,14 @@ static int64_t step(const struct e2b_tensor *tensor, int64_t *at) {
 }
 
 static double *load(const struct machine *machine, const struct e2b_value *value) {
+    if (value->constant) {
+        struct e2b_error err = {0};
+        double *constant = e2b_constant_doubles(value->constant, &err);
+        assert_ok(err.status, err);
+        return constant;
+    }
     int64_t count = e2b_shape_count(&value->tensor.shape), at[E2B_MAX_RANK] = {0};
     double *values = allocate((size_t)count * sizeof *values);
-    if (value->constant) {
-        e2b_to_double(value->constant->dtype, value->constant->data, values, count);
-        return values;
-    }
     for (int64_t i = 0; i < count; i++)
         e2b_to_double(
             value->tensor.dtype, address(machine, value, step(&value->tensor, at)), &values[i], 1);
