@@ -341,11 +341,7 @@ static enum e2b_sched_reason refusal(
     if (end_ns > model->trust.limit * slack_ns || makes_late(policy, model, due_ns, running_ns))
         return E2B_SCHED_OVERLOAD_REASON;
     double share = policy->model_count > 1 ? fair_share(policy, index) : 1;
-    /* What runs one after another is in the others' way as long as what waits. */
-    double own_ns = table->gains
-        ? before * table->sample_ns / share + table->full_ns
-        : (running_ns + before * table->sample_ns + table->full_ns) / share;
-    if (share < 1 && own_ns > model->trust.limit * slack_ns)
+    if (share < 1 && before * table->sample_ns > share * model->trust.limit * slack_ns)
         return E2B_SCHED_SHARE_REASON;
     model->promises[slot].share = end_ns / slack_ns;
     return E2B_SCHED_REASON_COUNT;

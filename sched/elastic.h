@@ -6,8 +6,9 @@
  * throughput of the tables, then its own batch. What would end late, or make an admitted request
  * late, is refused (OVERLOAD); how much of its time a request may be foreseen to need is learnt
  * from the promises that were kept and broken (sched/trust.h). While the device is asked for more
- * than it can give, each model is held to its share by weight, of which it can lend what it does
- * not need (SHARE). What waits and can no longer be met is dropped (HOPELESS).
+ * than it can give, each model may queue what its share by weight serves within its target, and
+ * lend what it does not need (SHARE): any less, and it would be served in small batches, which is
+ * what overloads the device. What waits and can no longer be met is dropped (HOPELESS).
  *
  * Dispatch. For the oldest request and its neighbours each free size is weighed - filled, or padded
  * where that is allowed - alone, together with smaller ones for the rest, and against waiting for

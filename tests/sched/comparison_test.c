@@ -135,12 +135,51 @@ static void an_overloaded_model_does_not_starve_another(void **state) {
     }
 }
 
+static double in_target_of_a_mix(const struct e2b_policy_ops *ops, const char *options,
+    const struct e2b_sched_model *models, uint64_t seed) {
+    struct e2b_service_result results[E2B_SERVICE_MAX_MODELS];
+    struct e2b_service_spec spec = {.models = models,
+        .model_count = 3,
+        .seconds_ns = 1000 * MS,
+        .seed = seed,
+        .policy_options = options};
+    double in_target = 0;
+    for (int i = 0; i < 3; i++)
+        spec.rates[i] = 1.1 / 3 * e2b_optimal_of(&models[i], NULL, 0).capacity;
+    e2b_service_play(ops, &spec, results);
+    for (int i = 0; i < 3; i++)
+        in_target += (double)results[i].in_target;
+    print_message("mix %-12s %s: in target %.0f/s\n", ops->name, options, in_target);
+    return in_target;
+}
+
+/* Three models ask for a third each of a device that gains little from company, with targets of
+ * three times their largest batch. A model whose queue were kept shorter than a batch would be
+ * served in batches of one. */
+static void no_model_of_an_overloaded_mix_is_served_in_small_batches(void **state) {
+    (void)state;
+    struct e2b_sched_model models[] = {gpu(), gpu(), gpu()};
+    const char *const rival =
+        "max_batch_size=32 batch_timeout_micros=0 max_enqueued_batches=1 num_batch_threads=1";
+    for (int i = 0; i < 3; i++) {
+        for (int size = 0; size < models[i].size_count; size++) {
+            models[i].solo_ns[size] /= 1 + i;
+            models[i].demand[size] = 0.6 + 0.4 * models[i].sizes[size] / 32;
+        }
+        models[i].target_ns = 3 * models[i].solo_ns[models[i].size_count - 1];
+    }
+    for (uint64_t seed = 1; seed <= 2; seed++)
+        assert_true(in_target_of_a_mix(e2b_policy_find("elastic"), "", models, seed)
+            >= in_target_of_a_mix(e2b_policy_find("tfserving"), rival, models, seed));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_quicker_at_low_load),
         cmocka_unit_test(nothing_serves_more_at_saturation),
         cmocka_unit_test(overload_is_refused_on_arrival_and_the_accepted_keep_the_target),
         cmocka_unit_test(an_overloaded_model_does_not_starve_another),
+        cmocka_unit_test(no_model_of_an_overloaded_mix_is_served_in_small_batches),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
