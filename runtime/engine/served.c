@@ -238,7 +238,7 @@ void e2b_served_describe(const struct e2b_served *served, struct e2b_sched_model
     *out = (struct e2b_sched_model){
         .name = served->name,
         .slot_count = served->options.slot_count,
-        .padding = served->sizes[served->size_count - 1].size - 1,
+        .padding = e2b_pool_padding(served->pool),
         .size_count = served->size_count,
         .target_ns = served->options.target_ns,
         .percentile = served->options.percentile,

@@ -3,6 +3,7 @@
 #include "runtime/base/bitset.h"
 #include <assert.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,6 +57,18 @@ int64_t e2b_pool_stride(int64_t sample_bytes, int64_t align_bytes) {
     return (sample_bytes + align_bytes - 1) / align_bytes * align_bytes;
 }
 
+static enum e2b_status too_large(
+    const struct e2b_pool *pool, int64_t stride_bytes, int64_t most_bytes, struct e2b_error *err) {
+    long long fitting = most_bytes / stride_bytes - pool->padding;
+    char way_out[64] = "use smaller batch sizes";
+    if (fitting > 0)
+        snprintf(way_out, sizeof way_out, "use at most %lld slots", fitting);
+    return e2b_fail(err, E2B_TOO_LARGE,
+        "%d slots of %lld bytes, and %d for padding, are more than the %lld bytes of a buffer that "
+        "the device allows: %s",
+        pool->slot_count, (long long)stride_bytes, pool->padding, (long long)most_bytes, way_out);
+}
+
 static enum e2b_status array_init(struct e2b_pool *pool, struct array *array, int64_t sample_bytes,
     int64_t align_bytes, struct e2b_error *err) {
     const struct e2b_device_ops *ops = pool->device->ops;
@@ -69,12 +82,7 @@ static enum e2b_status array_init(struct e2b_pool *pool, struct array *array, in
             device_bytes = array->stride_bytes * strides,
             most = pool->device->traits.max_buffer_bytes;
     if (most > 0 && device_bytes > most)
-        return e2b_fail(err, E2B_TOO_LARGE,
-            "%d slots of %lld bytes need a buffer of %lld bytes, device allows %lld: use at most "
-            "%lld "
-            "slots",
-            pool->slot_count, (long long)array->stride_bytes, (long long)device_bytes,
-            (long long)most, (long long)(most / array->stride_bytes - pool->padding));
+        return too_large(pool, array->stride_bytes, most, err);
     if (ops->buffer_create(
             pool->device, E2B_MEMORY_DEVICE, (size_t)device_bytes, &array->device, err)
             != E2B_OK
@@ -257,6 +265,10 @@ uint64_t e2b_pool_gap_count(const struct e2b_pool *pool) {
 
 int e2b_pool_slot_count(const struct e2b_pool *pool) {
     return pool->slot_count;
+}
+
+int e2b_pool_padding(const struct e2b_pool *pool) {
+    return pool->padding;
 }
 
 static int64_t total_stride(const struct array *arrays, int count) {

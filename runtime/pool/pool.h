@@ -69,6 +69,7 @@ int e2b_pool_free_count(const struct e2b_pool *pool);
  * were busy or too few: what lies behind such a gap is no neighbour of what lies before it. */
 uint64_t e2b_pool_gap_count(const struct e2b_pool *pool);
 int e2b_pool_slot_count(const struct e2b_pool *pool);
+int e2b_pool_padding(const struct e2b_pool *pool); /* as in the specification */
 int64_t e2b_pool_device_bytes(const struct e2b_pool *pool);
 
 /* Where slot's input or output lies: pinned host address, and device buffer + byte offset. */

@@ -285,6 +285,12 @@ static void bad_specs_are_refused(void **state) {
     spec = (struct e2b_pool_spec){1 << 20, 1, 1, input_bytes, output_bytes, 64, 0};
     assert_fails(
         e2b_pool_create(device, &spec, &pool, &err), E2B_TOO_LARGE, "at most 8192 slots", err);
+    spec.padding = 31;
+    assert_fails(
+        e2b_pool_create(device, &spec, &pool, &err), E2B_TOO_LARGE, "at most 8161 slots", err);
+    spec.padding = 8192;
+    assert_fails(
+        e2b_pool_create(device, &spec, &pool, &err), E2B_TOO_LARGE, "smaller batch sizes", err);
     e2b_pool_destroy(NULL);
     device->ops->destroy(device);
 }
