@@ -862,6 +862,13 @@ static void prediction(
     e2b_forecast_prediction(&policy->forecast, model, out);
 }
 
+static int64_t drain_ns(const struct e2b_policy *policy) {
+    double left_ns = e2b_forecast_walk(&policy->forecast, NULL, 0).area_ns;
+    for (int i = 0; i < policy->model_count; i++)
+        left_ns += waiting(policy, i) * policy->forecast.models[i].sample_ns;
+    return (int64_t)left_ns;
+}
+
 const struct e2b_policy_ops e2b_policy_elastic = {
     .name = "elastic",
     .help = "batches of any number by predicted ends, side by side, within targets (E2bird)",
@@ -871,4 +878,5 @@ const struct e2b_policy_ops e2b_policy_elastic = {
     .on_event = on_event,
     .waiting = waiting,
     .prediction = prediction,
+    .drain_ns = drain_ns,
 };

@@ -136,6 +136,9 @@ struct e2b_policy_ops {
     /* (optional) NULL: the policy predicts nothing. */
     void (*prediction)(
         const struct e2b_policy *policy, int model, struct e2b_sched_prediction *out);
+    /* (optional) Predicted time until all that waits and runs has ended, if nothing more comes:
+     * when who is refused may come again. Policies that predict nothing have none. */
+    int64_t (*drain_ns)(const struct e2b_policy *policy);
 };
 
 const struct e2b_policy_ops *e2b_policy_find(const char *name); /* NULL if unknown */

@@ -39,7 +39,8 @@ struct e2b_dispatcher {
     struct e2b_request *requests; /* submitted and not answered, a list */
     atomic_int in_flight;         /* its length, with those whose message is under way */
     atomic_bool draining, withdrawing, stop;
-    atomic_int cancel_count; /* CANCEL messages under way */
+    atomic_int cancel_count;        /* CANCEL messages under way */
+    atomic_int_fast64_t drained_ns; /* when what was there at the last decision will have ended */
     bool has_thread;
     pthread_t thread;
 };
@@ -155,12 +156,20 @@ static void fail_batch(struct e2b_dispatcher *dispatcher, const struct e2b_batch
         fail_slot(dispatcher, batch->served, slot, error);
 }
 
+static void note_drain(struct e2b_dispatcher *dispatcher, int64_t now_ns) {
+    if (dispatcher->ops->drain_ns)
+        atomic_store_explicit(&dispatcher->drained_ns,
+            now_ns + dispatcher->ops->drain_ns(dispatcher->policy), memory_order_relaxed);
+}
+
 /* Carrying an action out may feed a further event: a batch that fails to start frees its instance.
  * Its actions are appended to the list at hand. */
 static void feed(struct e2b_dispatcher *dispatcher, struct e2b_sched_event *event) {
     event->now_ns = now_of(dispatcher);
     event->more = dispatcher->undecided = event->kind != E2B_SCHED_TIMER;
     dispatcher->ops->on_event(dispatcher->policy, event, &dispatcher->actions);
+    if (!event->more)
+        note_drain(dispatcher, event->now_ns);
     if (dispatcher->carrying_out)
         return;
     dispatcher->carrying_out = true;
@@ -587,6 +596,14 @@ bool e2b_dispatcher_cancel(struct e2b_dispatcher *dispatcher, struct e2b_request
 
 int e2b_dispatcher_in_flight(const struct e2b_dispatcher *dispatcher) {
     return atomic_load(&dispatcher->in_flight);
+}
+
+int64_t e2b_dispatcher_drain_ns(const struct e2b_dispatcher *dispatcher) {
+    if (!dispatcher || !dispatcher->ops->drain_ns)
+        return 0;
+    int64_t left_ns =
+        atomic_load_explicit(&dispatcher->drained_ns, memory_order_relaxed) - now_of(dispatcher);
+    return left_ns > 0 ? left_ns : 0;
 }
 
 void e2b_dispatcher_drain(struct e2b_dispatcher *dispatcher, int64_t timeout_ns) {

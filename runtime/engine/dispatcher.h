@@ -34,6 +34,9 @@ bool e2b_dispatcher_cancel(struct e2b_dispatcher *dispatcher, struct e2b_request
  * answered CANCELLED. A manual one does not wait: the caller steps on. */
 void e2b_dispatcher_drain(struct e2b_dispatcher *dispatcher, int64_t timeout_ns);
 int e2b_dispatcher_in_flight(const struct e2b_dispatcher *dispatcher);
+/* Any thread. Predicted time until all that waits and runs has ended, 0 where nothing is predicted.
+ * NULL is fine. */
+int64_t e2b_dispatcher_drain_ns(const struct e2b_dispatcher *dispatcher);
 
 /* Manual: handle what has happened. Returns the device time of the next timer or INT64_MAX. */
 int64_t e2b_dispatcher_step(struct e2b_dispatcher *dispatcher);

@@ -71,6 +71,9 @@ const struct e2b_io *e2b_served_output(const struct e2b_served *served, int inde
 int64_t e2b_served_now_ns(const struct e2b_served *served);
 int e2b_served_max_batch(const struct e2b_served *served); /* 0: batch dimension is fixed */
 const char *e2b_served_name(const struct e2b_served *served);
+/* Predicted time until the device is done with all that its models' requests wait for: who was
+ * refused may come again then. 0 when idle, or if the policy predicts nothing. Any thread. */
+int64_t e2b_served_drain_ns(const struct e2b_served *served);
 
 /* Reserve slots for `samples` samples (1 of a model whose batch is fixed: the whole tensor is one).
  * BUSY when the pool is full or the engine drains. Any thread. */
@@ -117,6 +120,7 @@ struct e2b_served_stats {
     uint64_t refused[E2B_SCHED_REASON_COUNT]; /* samples that the policy refused, by reason */
     uint64_t gaps;                            /* see e2b_pool_gap_count */
     struct e2b_sched_prediction prediction;   /* zeroed: the policy predicts nothing */
+    int64_t drain_ns;                         /* see e2b_served_drain_ns */
     int pending, free_slots, slot_count;
     int64_t last_inference_ms; /* Unix time */
 };

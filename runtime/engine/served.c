@@ -1,5 +1,6 @@
 #include "runtime/engine/served.h"
 
+#include "runtime/engine/dispatcher.h"
 #include "runtime/engine/tuner.h"
 
 #include <stdlib.h>
@@ -284,6 +285,10 @@ const char *e2b_served_name(const struct e2b_served *served) {
     return served->name;
 }
 
+int64_t e2b_served_drain_ns(const struct e2b_served *served) {
+    return e2b_dispatcher_drain_ns(served->dispatcher);
+}
+
 void e2b_served_stats_get(const struct e2b_served *served, struct e2b_served_stats *out) {
     pthread_mutex_t *lock = (pthread_mutex_t *)&served->stats_lock;
     pthread_mutex_lock(lock);
@@ -292,6 +297,7 @@ void e2b_served_stats_get(const struct e2b_served *served, struct e2b_served_sta
     out->pending = atomic_load(&served->pending);
     out->free_slots = e2b_pool_free_count(served->pool);
     out->gaps = e2b_pool_gap_count(served->pool);
+    out->drain_ns = e2b_served_drain_ns(served);
 }
 
 int64_t e2b_served_device_bytes(const struct e2b_served *served) {

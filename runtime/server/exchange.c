@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define JSON "application/json"
+#define SECOND_NS INT64_C(1000000000)
 
 struct e2b_exchange {
     struct e2b_exchanges *all;
@@ -82,7 +83,7 @@ void e2b_exchanges_cancel(struct e2b_exchanges *all) {
  * longer than the request may take. */
 static void limit_silence(struct e2b_exchange *exchange, bool in_body) {
     const struct e2b_server_options *options = &exchange->all->options;
-    int64_t request_s = (options->request_timeout_ns + 999999999) / 1000000000;
+    int64_t request_s = (options->request_timeout_ns + SECOND_NS - 1) / SECOND_NS;
     unsigned int seconds = (unsigned int)options->idle_timeout_s;
     if (in_body && request_s > 0 && request_s < seconds)
         seconds = (unsigned int)request_s;
@@ -137,6 +138,15 @@ static void refuse(struct e2b_exchange *exchange, int http) {
     count_refusal(exchange);
 }
 
+/* In whole seconds, as HTTP has it. */
+static void add_retry_after(const struct e2b_exchange *exchange, struct MHD_Response *response) {
+    int64_t drain_ns = exchange->model ? e2b_served_drain_ns(exchange->model->entry.served) : 0;
+    char text[24];
+    snprintf(
+        text, sizeof text, "%lld", drain_ns > 0 ? (long long)((drain_ns - 1) / SECOND_NS + 1) : 1);
+    MHD_add_response_header(response, "Retry-After", text);
+}
+
 static enum MHD_Result reply_error(struct e2b_exchange *exchange, int http) {
     struct e2b_text body = {0};
     e2b_answer_error(&body, exchange->err.text);
@@ -147,7 +157,7 @@ static enum MHD_Result reply_error(struct e2b_exchange *exchange, int http) {
     if (!response)
         return MHD_NO;
     if (http == MHD_HTTP_SERVICE_UNAVAILABLE)
-        MHD_add_response_header(response, "Retry-After", "1");
+        add_retry_after(exchange, response);
     if (http == MHD_HTTP_METHOD_NOT_ALLOWED)
         MHD_add_response_header(response, "Allow", exchange->route.allow);
     return send_response(exchange, http, response);

@@ -191,6 +191,10 @@ static int64_t get_device_bytes(const struct e2b_model_numbers *model) {
     return model->device_bytes;
 }
 
+static int64_t get_drain_us(const struct e2b_model_numbers *model) {
+    return model->stats.drain_ns / 1000;
+}
+
 static void add_histogram(struct e2b_text *out, const char *name,
     const struct e2b_model_numbers *model, const struct e2b_histogram *histogram) {
     uint64_t total = 0;
@@ -239,6 +243,8 @@ void e2b_metrics_write(struct e2b_text *out, const struct e2b_model_numbers *mod
         get_pending);
     add_gauge(out, "e2b_pool_slots", "Slots of the pool", models, count, get_slots);
     add_gauge(out, "e2b_pool_free_slots", "Slots that are free", models, count, get_free_slots);
+    add_gauge(out, "e2b_predicted_drain_us", "Predicted time until the device has done what it has",
+        models, count, get_drain_us);
     add_gauge(out, "e2b_device_memory_bytes", "Device memory of the model", models, count,
         get_device_bytes);
     add_histograms(out, models, count);

@@ -223,6 +223,24 @@ static void predictions_are_counted(void **state) {
     e2b_sched_actions_finish(&actions);
 }
 
+/* What runs, and what waits at the best throughput: full batches of four. */
+static void the_drain_of_what_waits_and_runs_is_predicted(void **state) {
+    (void)state;
+    const struct e2b_sched_model model = known_model(1);
+    const double sample_ns = (double)model.solo_ns[2] / 4;
+    struct e2b_policy *policy = e2b_script_policy(ops, &model, 1, "max_in_flight=1");
+    struct e2b_sched_actions actions = {0};
+    assert_int_equal(ops->drain_ns(policy), 0);
+    for (int slot = 0; slot < 8; slot++)
+        ops->on_event(policy, &(struct e2b_sched_event)READY(0, slot), &actions);
+    assert_int_equal(actions.list[0].count, 1);
+    assert_int_equal(ops->drain_ns(policy), model.solo_ns[0] + (int64_t)(7 * sample_ns));
+    ops->on_event(policy, &(struct e2b_sched_event)TIMER(400), &actions);
+    assert_int_equal(ops->drain_ns(policy), model.solo_ns[0] + (int64_t)(7 * sample_ns) - 400);
+    ops->destroy(policy);
+    e2b_sched_actions_finish(&actions);
+}
+
 static void models_take_turns_by_device_time_over_weight_unless_one_is_urgent(void **state) {
     (void)state;
     struct e2b_sched_model models[] = {known_model(1), known_model(1), known_model(1)};
@@ -342,6 +360,7 @@ int main(void) {
         cmocka_unit_test(a_device_with_room_starts_each_at_once),
         cmocka_unit_test(a_batch_is_held_when_the_next_request_is_near),
         cmocka_unit_test(predictions_are_counted),
+        cmocka_unit_test(the_drain_of_what_waits_and_runs_is_predicted),
         cmocka_unit_test(models_take_turns_by_device_time_over_weight_unless_one_is_urgent),
         cmocka_unit_test(decisions_are_quick_with_ten_thousand_waiting),
         cmocka_unit_test(bad_models_are_refused),

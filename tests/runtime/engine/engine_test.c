@@ -129,6 +129,32 @@ static void a_full_pool_says_busy_until_a_slot_is_closed(void **state) {
     fixture_close(&fixture);
 }
 
+static void the_drain_is_predicted_and_passes(void **state) {
+    (void)state;
+    struct fixture fixture = fixture_open(fixture_sim(), true, 8);
+    struct fixture_answer answers[8] = {{0}};
+    struct e2b_request *requests[8];
+    assert_int_equal(e2b_served_drain_ns(fixture.served), 0);
+    for (int i = 0; i < 8; i++) {
+        requests[i] = open_filled(&fixture, 1);
+        e2b_request_submit(requests[i], NULL, fixture_note, &answers[i]);
+    }
+    e2b_engine_step(fixture.engine);
+    e2b_sim_advance(fixture.device, e2b_sim_next_ns(fixture.device) + 1000);
+    e2b_engine_step(fixture.engine);
+    int64_t drain_ns = e2b_served_drain_ns(fixture.served);
+    assert_true(drain_ns > 0);
+    e2b_sim_advance(fixture.device, fixture.device->ops->now_ns(fixture.device) + 1);
+    assert_int_equal(e2b_served_drain_ns(fixture.served), drain_ns - 1);
+    fixture_settle(&fixture);
+    assert_int_equal(e2b_served_drain_ns(fixture.served), 0);
+    for (int i = 0; i < 8; i++) {
+        assert_int_equal(answers[i].count, 1);
+        e2b_request_close(requests[i]);
+    }
+    fixture_close(&fixture);
+}
+
 static void a_passed_deadline_is_answered_so(void **state) {
     (void)state;
     struct fixture fixture = fixture_open(fixture_sim(), true, 4);
@@ -306,6 +332,7 @@ int main(void) {
         cmocka_unit_test(seven_samples_run_as_four_two_and_one),
         cmocka_unit_test(times_add_up),
         cmocka_unit_test(a_full_pool_says_busy_until_a_slot_is_closed),
+        cmocka_unit_test(the_drain_is_predicted_and_passes),
         cmocka_unit_test(a_passed_deadline_is_answered_so),
         cmocka_unit_test(a_drained_engine_opens_nothing_and_answers_all),
         cmocka_unit_test(nothing_is_left_on_the_device),

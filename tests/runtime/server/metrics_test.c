@@ -22,6 +22,7 @@ static struct e2b_model_numbers numbers(const char *name) {
             .download_ns = 8000,
             .request_ns = 90000,
             .padded_samples = 1,
+            .drain_ns = 2500000,
             .pending = 2,
             .free_slots = 30,
             .slot_count = 32,
@@ -95,6 +96,7 @@ static void test_prometheus(void **state) {
         "e2b_refused_samples{model=\"a\",version=\"1\",reason=\"target cannot be met behind "
         "what is queued and running\"} 9");
     has(&out, "e2b_pool_free_slots{model=\"a\",version=\"1\"} 30");
+    has(&out, "e2b_predicted_drain_us{model=\"a\",version=\"1\"} 2500");
     has(&out, "e2b_device_memory_bytes{model=\"a\",version=\"1\"} 4096");
     const char *name = "nv_inference_request_duration_histogram_us";
     char line[128];
