@@ -43,7 +43,7 @@ struct e2b_infer {
     struct e2b_infer_input inputs[E2B_MAX_INPUTS]; /* in the order of the request */
     struct e2b_infer_output outputs[E2B_MAX_OUTPUTS];
     size_t binary_bytes; /* of all binary inputs */
-    int priority;
+    int priority;       /* 1 goes first; 0: the model's */
     int64_t timeout_us; /* 0: none */
 };
 

@@ -91,7 +91,7 @@ void e2b_inference_submit(
     struct e2b_request_options options = {
         .arrival_ns = inference->form.arrival_ns,
         .deadline_ns = inference->form.deadline_ns,
-        .priority = infer->priority,
+        .priority = infer->priority > 0 ? infer->priority : inference->model->entry.priority,
     };
     if (infer->timeout_us > 0)
         options.deadline_ns = options.arrival_ns + infer->timeout_us * 1000;

@@ -30,6 +30,7 @@ struct e2b_served_entry {
     const char *version;      /* digits; NULL: "1" */
     struct e2b_labels labels; /* count 0: none */
     int image_input;          /* input that takes JPEG and PNG (uint8 N,H,W,3); -1: none */
+    int priority;             /* of requests that name none, or 0; smaller goes first */
     int resize_px;            /* see struct e2b_image_rule in runtime/server/image.h */
     const int *sizes;         /* batch sizes of the engine's counters, for metrics */
     int size_count;

@@ -97,6 +97,7 @@ static enum e2b_status load_model(struct serving *serving, int index, struct e2b
         return err->status;
     entry->labels = (struct e2b_labels){deployed->labels.names, deployed->labels.count};
     entry->image_input = options.image.input;
+    entry->priority = (int)config->priority;
     entry->resize_px = (int)config->image.resize_px;
     memcpy(serving->sizes[index], options.sizes, sizeof options.sizes);
     entry->sizes = serving->sizes[index];

@@ -75,6 +75,17 @@ def make_slow(path):
     save(path, nodes, [("x", ["N", 1])], [("y", ["N", WIDE])], [("row", row)])
 
 
+def make_long(path):
+    """A small request, a long time, a small answer: the mean of tanh(...(x + row)) over 1,000,000."""
+    width, steps = 1_000_000, 40
+    nodes = [helper.make_node("Add", ["x", "row"], ["v0"])]
+    for i in range(steps):
+        nodes.append(helper.make_node("Sigmoid" if i % 2 else "Tanh", [f"v{i}"], [f"v{i + 1}"]))
+    nodes.append(helper.make_node("ReduceMean", [f"v{steps}"], ["y"], axes=[1]))
+    row = np.linspace(-1, 1, width, dtype=np.float32).reshape(1, width)
+    save(path, nodes, [("x", ["N", 1])], [("y", ["N", 1])], [("row", row)])
+
+
 CONFIG = """
 server: {address: 127.0.0.1, port: 0, threads: 2, max_body_mb: 1, drain_seconds: DRAIN}
 device: {select: cpu}
@@ -241,6 +252,7 @@ def folder(tmp_path_factory):
     make_pixels(folder / "pixels.onnx")
     make_fixed(folder / "fixed.onnx")
     make_slow(folder / "slow.onnx")
+    make_long(folder / "long.onnx")
     (folder / "labels.txt").write_text("red\ngreen\nblue\n")
     return folder
 
