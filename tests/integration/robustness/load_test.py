@@ -2,7 +2,6 @@
 
 import json
 import os
-import pathlib
 import signal
 import subprocess
 import threading
@@ -17,15 +16,6 @@ device: {select: cpu}
 models:
   - {name: pair, path: pair.onnx, slots: 32, batch_sizes: [1, 4, 8]}
 """
-
-
-def resident_bytes(server):
-    status = pathlib.Path(f"/proc/{server.child.pid}/status").read_text()
-    return int(status.split("VmRSS:")[1].split()[0]) * 1024
-
-
-def descriptors(server):
-    return len(os.listdir(f"/proc/{server.child.pid}/fd"))
 
 
 def ask_many(server, count, bodies):
@@ -57,13 +47,13 @@ def test_memory_and_descriptors_stay_flat(serve):
     options += ":quarantine_size_mb=1:thread_local_quarantine_size_kb=64"
     server = serve(TEXT, environment={"ASAN_OPTIONS": options.lstrip(":")})
     ask_many(server, 1000, requests())
-    memory, files = resident_bytes(server), descriptors(server)
+    memory, files = server.resident_bytes(), server.descriptors()
     for _ in range(10):
         codes = ask_many(server, 500, requests())
         assert codes.keys() == {200, 400, 404} and codes[200] > 250
     server.wait_for_free_slots("pair", 32)
-    assert resident_bytes(server) - memory < 4 << 20
-    assert descriptors(server) <= files + 2
+    assert server.resident_bytes() - memory < 4 << 20
+    assert server.descriptors() <= files + 2
     assert server.stop() == 0
 
 
@@ -71,7 +61,7 @@ def test_many_slow_clients(serve):
     """200 clients that stop in the head hold no slot; others are answered."""
     server = serve(TEXT)
     request = make_request("POST", "/v2/models/pair/infer", json.dumps(pair_document()).encode())
-    files = descriptors(server)
+    files = server.descriptors()
     slow = [server.connect() for _ in range(200)]
     for i, sock in enumerate(slow):
         sock.sendall(request[: 10 + i % 20])
@@ -85,7 +75,7 @@ def test_many_slow_clients(serve):
     for sock in slow:
         sock.close()
     deadline = time.monotonic() + 20
-    while descriptors(server) > files + 2:
+    while server.descriptors() > files + 2:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert server.stop() == 0

@@ -76,12 +76,13 @@ def make_slow(path):
 
 
 def make_long(path):
-    """A small request, a long time, a small answer: the mean of tanh(...(x + row)) over 1,000,000."""
+    """A small request, a long time, a small answer: x + the mean of tanh(...(x + row))."""
     width, steps = 1_000_000, 40
     nodes = [helper.make_node("Add", ["x", "row"], ["v0"])]
     for i in range(steps):
         nodes.append(helper.make_node("Sigmoid" if i % 2 else "Tanh", [f"v{i}"], [f"v{i + 1}"]))
-    nodes.append(helper.make_node("ReduceMean", [f"v{steps}"], ["y"], axes=[1]))
+    nodes.append(helper.make_node("ReduceMean", [f"v{steps}"], ["mean"], axes=[1]))
+    nodes.append(helper.make_node("Add", ["mean", "x"], ["y"]))
     row = np.linspace(-1, 1, width, dtype=np.float32).reshape(1, width)
     save(path, nodes, [("x", ["N", 1])], [("y", ["N", 1])], [("row", row)])
 
@@ -136,6 +137,13 @@ class Server:
     @property
     def url(self):
         return f"127.0.0.1:{self.port}"
+
+    def resident_bytes(self):
+        with open(f"/proc/{self.child.pid}/status") as status:
+            return int(status.read().split("VmRSS:")[1].split()[0]) * 1024
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.child.pid}/fd"))
 
     def stop(self, patience_s=30):
         """Ask to stop; returns the exit status."""
