@@ -3,13 +3,11 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/ring.h"
 #include "runtime/base/thread.h"
-#include "runtime/engine/batch.h"
-#include "runtime/engine/request.h"
+#include "runtime/engine/decisions.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define ROUND_MESSAGES 64 /* taken before a decision */
 #define POLL_NS 20000000  /* how often a draining thread looks again */
@@ -24,23 +22,15 @@ struct message {
 
 struct e2b_dispatcher {
     struct e2b_device *device;
-    struct e2b_served *const *models;
-    int model_count;
-    const struct e2b_policy_ops *ops;
-    struct e2b_policy *policy;
-    struct e2b_sched_actions actions;
+    struct e2b_inflight inflight;
+    struct e2b_decisions decisions;
     struct e2b_trace *trace;
     struct e2b_ring *ring;
     struct e2b_queue *uploads;
-    int64_t timer_ns;
-    int slot_count;               /* of all models */
-    bool gather;                  /* see struct e2b_engine_options */
-    bool carrying_out, undecided; /* events were fed since the last TIMER */
-    struct e2b_request *requests; /* submitted and not answered, a list */
-    atomic_int in_flight;         /* its length, with those whose message is under way */
+    int slot_count; /* of all models */
+    bool gather;    /* see struct e2b_engine_options */
     atomic_bool draining, withdrawing, stop;
-    atomic_int cancel_count;        /* CANCEL messages under way */
-    atomic_int_fast64_t drained_ns; /* when what was there at the last decision will have ended */
+    atomic_int cancel_count; /* CANCEL messages under way */
     bool has_thread;
     pthread_t thread;
 };
@@ -73,183 +63,6 @@ static void on_copied(void *context, enum e2b_event_state state) {
     push(batch->served->dispatcher, COPIED, (int)state, batch);
 }
 
-/* Answers. */
-
-static void count_answer(struct e2b_request *request) {
-    struct e2b_served *served = request->served;
-    const struct e2b_request_times *times = &request->times;
-    struct timespec wall;
-    clock_gettime(CLOCK_REALTIME, &wall);
-    pthread_mutex_lock(&served->stats_lock);
-    struct e2b_served_stats *stats = &served->stats;
-    if (request->error.status != E2B_OK) {
-        stats->failure[request->error.status]++;
-    } else {
-        stats->success++;
-        stats->samples += (uint64_t)request->sample_count;
-        stats->upload_ns += (uint64_t)times->upload;
-        stats->queue_ns += (uint64_t)(times->wait + times->queue);
-        stats->compute_ns += (uint64_t)times->compute;
-        stats->download_ns += (uint64_t)times->download;
-        stats->request_ns += (uint64_t)times->total;
-        stats->last_inference_ms = (int64_t)wall.tv_sec * 1000 + wall.tv_nsec / 1000000;
-    }
-    pthread_mutex_unlock(&served->stats_lock);
-}
-
-static void link_request(struct e2b_dispatcher *dispatcher, struct e2b_request *request) {
-    request->next = dispatcher->requests;
-    request->link = &dispatcher->requests;
-    if (request->next)
-        request->next->link = &request->next;
-    dispatcher->requests = request;
-}
-
-static void unlink_request(struct e2b_request *request) {
-    *request->link = request->next;
-    if (request->next)
-        request->next->link = request->link;
-}
-
-static void answer_sample(struct e2b_dispatcher *dispatcher, struct e2b_request *request) {
-    if (--request->unanswered > 0)
-        return;
-    unlink_request(request);
-    count_answer(request);
-    request->done(request->context, request, &request->error);
-    atomic_fetch_sub(&dispatcher->in_flight, 1);
-}
-
-static void trace_slot(const struct e2b_dispatcher *dispatcher, const struct e2b_served *served,
-    int slot, enum e2b_status status) {
-    if (dispatcher->trace)
-        e2b_trace_slot(dispatcher->trace, served->index, slot, e2b_pool_slot(served->pool, slot),
-            now_of(dispatcher), status);
-}
-
-/* The device does not use the slot. */
-static void fail_slot(struct e2b_dispatcher *dispatcher, struct e2b_served *served, int slot,
-    const struct e2b_error *error) {
-    struct e2b_request *request = e2b_pool_slot(served->pool, slot)->owner;
-    if (request->error.status == E2B_OK)
-        request->error = *error;
-    trace_slot(dispatcher, served, slot, error->status);
-    e2b_request_give_back(request, slot, now_of(dispatcher));
-    answer_sample(dispatcher, request);
-}
-
-static void fail_request(
-    struct e2b_dispatcher *dispatcher, struct e2b_request *request, const struct e2b_error *error) {
-    atomic_fetch_add(&request->references, 1);
-    for (int i = 0; i < request->sample_count; i++)
-        fail_slot(dispatcher, request->served, request->slots[i], error);
-    e2b_request_release(request);
-}
-
-/* Batches. */
-
-static void carry_out(struct e2b_dispatcher *dispatcher, const struct e2b_sched_action *action);
-
-static void fail_batch(struct e2b_dispatcher *dispatcher, const struct e2b_batch *batch,
-    const struct e2b_error *error) {
-    for (int slot = batch->first; slot < batch->first + batch->count; slot++)
-        fail_slot(dispatcher, batch->served, slot, error);
-}
-
-static void note_drain(struct e2b_dispatcher *dispatcher, int64_t now_ns) {
-    if (dispatcher->ops->drain_ns)
-        atomic_store_explicit(&dispatcher->drained_ns,
-            now_ns + dispatcher->ops->drain_ns(dispatcher->policy), memory_order_relaxed);
-}
-
-/* Carrying an action out may feed a further event: a batch that fails to start frees its instance.
- * Its actions are appended to the list at hand. */
-static void feed(struct e2b_dispatcher *dispatcher, struct e2b_sched_event *event) {
-    event->now_ns = now_of(dispatcher);
-    event->more = dispatcher->undecided = event->kind != E2B_SCHED_TIMER;
-    dispatcher->ops->on_event(dispatcher->policy, event, &dispatcher->actions);
-    if (!event->more)
-        note_drain(dispatcher, event->now_ns);
-    if (dispatcher->carrying_out)
-        return;
-    dispatcher->carrying_out = true;
-    for (int i = 0; i < dispatcher->actions.count; i++) {
-        const struct e2b_sched_action action = dispatcher->actions.list[i];
-        carry_out(dispatcher, &action);
-    }
-    dispatcher->actions.count = 0;
-    dispatcher->carrying_out = false;
-}
-
-static void note_prediction(struct e2b_dispatcher *dispatcher, struct e2b_served *served) {
-    struct e2b_sched_prediction prediction;
-    if (!dispatcher->ops->prediction)
-        return;
-    dispatcher->ops->prediction(dispatcher->policy, served->index, &prediction);
-    pthread_mutex_lock(&served->stats_lock);
-    served->stats.prediction = prediction;
-    pthread_mutex_unlock(&served->stats_lock);
-}
-
-static void feed_completed(
-    struct e2b_dispatcher *dispatcher, const struct e2b_batch *batch, int64_t duration_ns) {
-    feed(dispatcher,
-        &(struct e2b_sched_event){.kind = E2B_SCHED_COMPLETED,
-            .model = batch->served->index,
-            .size_index = batch->size_index,
-            .instance = batch->instance,
-            .duration_ns = duration_ns});
-    note_prediction(dispatcher, batch->served);
-}
-
-static void run_batch(struct e2b_dispatcher *dispatcher, const struct e2b_sched_action *action) {
-    struct e2b_served *served = dispatcher->models[action->model];
-    struct e2b_batch *batch = &served->batches[action->first];
-    *batch = (struct e2b_batch){.served = served,
-        .first = action->first,
-        .count = action->count,
-        .size_index = action->size_index,
-        .instance = action->instance,
-        .gather = dispatcher->gather};
-    int64_t now_ns = now_of(dispatcher);
-    for (int slot = action->first; slot < action->first + action->count; slot++)
-        e2b_pool_move(served->pool, slot, E2B_SLOT_RUNNING, now_ns);
-    static const struct e2b_batch_callbacks callbacks = {on_computed, on_copied};
-    struct e2b_error error = {0};
-    if (e2b_batch_start(batch, &callbacks, &error) == E2B_OK)
-        return;
-    fail_batch(dispatcher, batch, &error);
-    feed_completed(dispatcher, batch, 0);
-}
-
-static void reject(struct e2b_dispatcher *dispatcher, const struct e2b_sched_action *action) {
-    struct e2b_served *served = dispatcher->models[action->model];
-    bool full = action->reason == E2B_SCHED_QUEUE_FULL_REASON;
-    struct e2b_error error = {0};
-    e2b_fail(&error, full ? E2B_BUSY : E2B_DEADLINE, "model \"%s\": request refused: %s",
-        served->name, e2b_sched_reason_text(action->reason));
-    pthread_mutex_lock(&served->stats_lock);
-    served->stats.refused[action->reason]++;
-    pthread_mutex_unlock(&served->stats_lock);
-    fail_slot(dispatcher, served, action->first, &error);
-}
-
-static void carry_out(struct e2b_dispatcher *dispatcher, const struct e2b_sched_action *action) {
-    if (dispatcher->trace)
-        e2b_trace_decision(dispatcher->trace, now_of(dispatcher), action);
-    switch (action->kind) {
-    case E2B_SCHED_RUN:
-        run_batch(dispatcher, action);
-        break;
-    case E2B_SCHED_REJECT:
-        reject(dispatcher, action);
-        break;
-    case E2B_SCHED_SET_TIMER:
-        dispatcher->timer_ns = action->timer_ns;
-        break;
-    }
-}
-
 /* Messages. */
 
 static void make_ready(
@@ -261,14 +74,14 @@ static void make_ready(
     else if (request->withdrawn)
         e2b_fail(&error, E2B_CANCELLED, "the request was cancelled");
     if (error.status != E2B_OK) {
-        fail_request(dispatcher, request, &error);
+        e2b_inflight_fail_request(&dispatcher->inflight, request, &error);
         return;
     }
     int64_t now_ns = now_of(dispatcher);
     const struct e2b_request_options *options = &request->options;
     for (int i = 0; i < request->sample_count; i++) {
         e2b_pool_move(request->served->pool, request->slots[i], E2B_SLOT_READY, now_ns);
-        feed(dispatcher,
+        e2b_decisions_feed(&dispatcher->decisions,
             &(struct e2b_sched_event){.kind = E2B_SCHED_READY,
                 .model = request->served->index,
                 .slot = request->slots[i],
@@ -284,8 +97,7 @@ static void start_upload(struct e2b_dispatcher *dispatcher, struct e2b_request *
     struct e2b_error error = {0};
     struct e2b_event *event = NULL;
     int64_t now_ns = now_of(dispatcher);
-    request->unanswered = request->sample_count;
-    link_request(dispatcher, request);
+    e2b_inflight_add(&dispatcher->inflight, request);
     for (int i = 0; i < request->sample_count; i++)
         e2b_pool_move(pool, request->slots[i], E2B_SLOT_COPYING, now_ns);
     if (dispatcher->gather) {
@@ -303,7 +115,7 @@ static void start_upload(struct e2b_dispatcher *dispatcher, struct e2b_request *
         return;
     struct e2b_error ignored = {0};
     ops->finish(dispatcher->uploads, &ignored);
-    fail_request(dispatcher, request, &error);
+    e2b_inflight_fail_request(&dispatcher->inflight, request, &error);
 }
 
 static void count_batch(const struct e2b_batch *batch, int64_t compute_ns) {
@@ -317,49 +129,38 @@ static void count_batch(const struct e2b_batch *batch, int64_t compute_ns) {
     pthread_mutex_unlock(&served->stats_lock);
 }
 
-static int64_t between(int64_t value, int64_t low, int64_t high) {
-    return value < low ? low : value > high ? high : value;
+/* Batches. */
+
+static void feed_completed(
+    struct e2b_dispatcher *dispatcher, const struct e2b_batch *batch, int64_t duration_ns) {
+    e2b_decisions_feed(&dispatcher->decisions,
+        &(struct e2b_sched_event){.kind = E2B_SCHED_COMPLETED,
+            .model = batch->served->index,
+            .size_index = batch->size_index,
+            .instance = batch->instance,
+            .duration_ns = duration_ns});
 }
 
-static void take_times(struct e2b_request *request, const struct e2b_batch *batch, int slot) {
-    const int64_t *at = e2b_pool_slot(request->served->pool, slot)->entered_ns;
-    int64_t started_ns = at[E2B_SLOT_RUNNING], ended_ns = at[E2B_SLOT_DRAINING];
-    e2b_batch_span(batch, &started_ns, &ended_ns);
-    /* The device's clock is not quite the host's: the stages must still follow one another. */
-    started_ns = between(started_ns, at[E2B_SLOT_RUNNING], at[E2B_SLOT_DONE]);
-    ended_ns = between(ended_ns, started_ns, at[E2B_SLOT_DONE]);
-    request->times = (struct e2b_request_times){
-        .fill = at[E2B_SLOT_COPYING] - request->options.arrival_ns,
-        .upload = at[E2B_SLOT_READY] - at[E2B_SLOT_COPYING],
-        .wait = at[E2B_SLOT_RUNNING] - at[E2B_SLOT_READY],
-        .queue = started_ns - at[E2B_SLOT_RUNNING],
-        .compute = ended_ns - started_ns,
-        .download = at[E2B_SLOT_DONE] - ended_ns,
-        .total = at[E2B_SLOT_DONE] - request->options.arrival_ns,
-    };
-}
-
-static void answer_batch(
-    struct e2b_dispatcher *dispatcher, struct e2b_batch *batch, enum e2b_event_state state) {
-    struct e2b_served *served = batch->served;
+static void start_batch(struct e2b_dispatcher *dispatcher, struct e2b_batch *batch) {
+    static const struct e2b_batch_callbacks callbacks = {on_computed, on_copied};
     struct e2b_error error = {0};
-    if (state == E2B_EVENT_FAILED) {
-        e2b_fail(&error, E2B_DEVICE, "model \"%s\": the device failed while it ran a batch of %d",
-            served->name, batch->count);
-        fail_batch(dispatcher, batch, &error);
-        e2b_batch_finish(batch);
+    batch->gather = dispatcher->gather;
+    if (e2b_batch_start(batch, &callbacks, &error) == E2B_OK)
         return;
-    }
-    int64_t now_ns = now_of(dispatcher);
-    struct e2b_batch ended = *batch; /* an answered slot may begin another batch */
-    for (int slot = ended.first; slot < ended.first + ended.count; slot++) {
-        struct e2b_request *request = e2b_pool_slot(served->pool, slot)->owner;
-        e2b_pool_move(served->pool, slot, E2B_SLOT_DONE, now_ns);
-        take_times(request, &ended, slot);
-        trace_slot(dispatcher, served, slot, E2B_OK);
-        answer_sample(dispatcher, request);
-    }
-    e2b_batch_finish(&ended);
+    e2b_inflight_fail(&dispatcher->inflight, batch->served, batch->first, batch->count, &error);
+    feed_completed(dispatcher, batch, 0);
+}
+
+static void fail_batch(struct e2b_dispatcher *dispatcher, struct e2b_batch *batch) {
+    struct e2b_error error = {0};
+    e2b_fail(&error, E2B_DEVICE, "model \"%s\": the device failed while it ran a batch of %d",
+        batch->served->name, batch->count);
+    e2b_inflight_fail(&dispatcher->inflight, batch->served, batch->first, batch->count, &error);
+    e2b_batch_finish(batch);
+}
+
+static int64_t decided_ns(const struct e2b_batch *batch) {
+    return e2b_pool_slot(batch->served->pool, batch->first)->entered_ns[E2B_SLOT_RUNNING];
 }
 
 static void trace_batch(const struct e2b_dispatcher *dispatcher, const struct e2b_batch *batch,
@@ -374,9 +175,7 @@ static void trace_batch(const struct e2b_dispatcher *dispatcher, const struct e2
  * are answered when both have come. */
 static void batch_computed(
     struct e2b_dispatcher *dispatcher, struct e2b_batch *batch, enum e2b_event_state state) {
-    int64_t now_ns = now_of(dispatcher), ended_ns = now_ns;
-    int64_t started_ns =
-        e2b_pool_slot(batch->served->pool, batch->first)->entered_ns[E2B_SLOT_RUNNING];
+    int64_t now_ns = now_of(dispatcher), started_ns = decided_ns(batch), ended_ns = now_ns;
     for (int slot = batch->first; slot < batch->first + batch->count; slot++)
         e2b_pool_move(batch->served->pool, slot, E2B_SLOT_DRAINING, now_ns);
     e2b_batch_span(batch, &started_ns, &ended_ns);
@@ -385,12 +184,6 @@ static void batch_computed(
         count_batch(batch, ended_ns - started_ns);
     if (!batch->gather)
         feed_completed(dispatcher, batch, state == E2B_EVENT_DONE ? ended_ns - started_ns : 0);
-}
-
-static void free_instance(struct e2b_dispatcher *dispatcher, const struct e2b_batch *batch) {
-    int64_t started_ns =
-        e2b_pool_slot(batch->served->pool, batch->first)->entered_ns[E2B_SLOT_RUNNING];
-    feed_completed(dispatcher, batch, batch->failed ? 0 : now_of(dispatcher) - started_ns);
 }
 
 static void batch_notified(struct e2b_dispatcher *dispatcher, const struct message *message) {
@@ -406,17 +199,23 @@ static void batch_notified(struct e2b_dispatcher *dispatcher, const struct messa
     if (!batch->computed || !batch->copied)
         return;
     if (batch->gather)
-        free_instance(dispatcher, batch);
-    answer_batch(dispatcher, batch, batch->failed ? E2B_EVENT_FAILED : E2B_EVENT_DONE);
+        feed_completed(
+            dispatcher, batch, batch->failed ? 0 : now_of(dispatcher) - decided_ns(batch));
+    if (batch->failed)
+        fail_batch(dispatcher, batch);
+    else
+        e2b_inflight_answer(&dispatcher->inflight, batch);
 }
 
+/* Withdrawals. */
+
 static void withdraw_slot(struct e2b_dispatcher *dispatcher, struct e2b_served *served, int slot) {
-    feed(dispatcher,
+    e2b_decisions_feed(&dispatcher->decisions,
         &(struct e2b_sched_event){
             .kind = E2B_SCHED_CANCELLED, .model = served->index, .slot = slot});
     struct e2b_error error = {0};
     e2b_fail(&error, E2B_CANCELLED, "the request was cancelled");
-    fail_slot(dispatcher, served, slot, &error);
+    e2b_inflight_fail(&dispatcher->inflight, served, slot, 1, &error);
 }
 
 static void withdraw(struct e2b_dispatcher *dispatcher, struct e2b_request *request) {
@@ -432,7 +231,7 @@ static void withdraw(struct e2b_dispatcher *dispatcher, struct e2b_request *requ
 
 static void withdraw_all(struct e2b_dispatcher *dispatcher) {
     struct e2b_request *next = NULL;
-    for (struct e2b_request *request = dispatcher->requests; request; request = next) {
+    for (struct e2b_request *request = dispatcher->inflight.first; request; request = next) {
         next = request->next;
         withdraw(dispatcher, request);
     }
@@ -462,26 +261,23 @@ static void handle(struct e2b_dispatcher *dispatcher, const struct message *mess
     }
 }
 
-static void trace_queues(const struct e2b_dispatcher *dispatcher) {
-    for (int i = 0; dispatcher->trace && i < dispatcher->model_count; i++)
-        e2b_trace_queue(dispatcher->trace, now_of(dispatcher), i,
-            dispatcher->ops->waiting(dispatcher->policy, i));
-}
-
-int64_t e2b_dispatcher_step(struct e2b_dispatcher *dispatcher) {
+static void take_messages(struct e2b_dispatcher *dispatcher) {
     struct message message;
     for (int i = 0; i < ROUND_MESSAGES && e2b_ring_pop(dispatcher->ring, &message); i++)
         handle(dispatcher, &message);
-    if (now_of(dispatcher) >= dispatcher->timer_ns) {
-        dispatcher->timer_ns = INT64_MAX;
-        dispatcher->undecided = true;
-    }
-    while (dispatcher->undecided) {
-        trace_queues(dispatcher);
-        feed(dispatcher, &(struct e2b_sched_event){.kind = E2B_SCHED_TIMER});
-        trace_queues(dispatcher);
-    }
-    return dispatcher->timer_ns;
+}
+
+/* Between two batches, each of which takes a while to enqueue, what has ended is answered. */
+int64_t e2b_dispatcher_step(struct e2b_dispatcher *dispatcher) {
+    struct e2b_batch *batch;
+    do {
+        take_messages(dispatcher);
+        e2b_decisions_make(&dispatcher->decisions);
+        batch = e2b_decisions_next(&dispatcher->decisions);
+        if (batch)
+            start_batch(dispatcher, batch);
+    } while (batch);
+    return dispatcher->decisions.timer_ns;
 }
 
 static void *thread_body(void *context) {
@@ -502,20 +298,6 @@ static size_t ring_capacity(const struct e2b_dispatcher *dispatcher) {
     return 5 * (size_t)dispatcher->slot_count + 16;
 }
 
-static enum e2b_status make_policy(struct e2b_dispatcher *dispatcher,
-    const struct e2b_dispatcher_spec *spec, struct e2b_error *err) {
-    struct e2b_sched_model *models = calloc((size_t)spec->model_count + 1, sizeof *models);
-    if (!models)
-        return e2b_fail_memory(err, "the scheduler");
-    for (int i = 0; i < spec->model_count; i++)
-        e2b_served_describe(spec->models[i], &models[i]);
-    for (int i = 0; i < spec->model_count; i++)
-        e2b_trace_model(spec->trace, i, &models[i]);
-    spec->policy->create(models, spec->model_count, spec->policy_values, &dispatcher->policy, err);
-    free(models);
-    return err->status;
-}
-
 static enum e2b_status build(struct e2b_dispatcher *dispatcher,
     const struct e2b_dispatcher_spec *spec, struct e2b_error *err) {
     const struct e2b_device_ops *ops = spec->device->ops;
@@ -524,7 +306,7 @@ static enum e2b_status build(struct e2b_dispatcher *dispatcher,
     dispatcher->ring = e2b_ring_create(ring_capacity(dispatcher), sizeof(struct message));
     if (!dispatcher->ring)
         return e2b_fail_memory(err, "the dispatcher");
-    if (make_policy(dispatcher, spec, err) != E2B_OK
+    if (e2b_decisions_init(&dispatcher->decisions, spec->policy_values, err) != E2B_OK
         || ops->queue_create(spec->device, &dispatcher->uploads, err) != E2B_OK)
         return err->status;
     if (spec->manual)
@@ -544,12 +326,15 @@ enum e2b_status e2b_dispatcher_create(
     if (!dispatcher)
         return e2b_fail_memory(err, "the dispatcher");
     dispatcher->device = spec->device;
-    dispatcher->models = spec->models;
-    dispatcher->model_count = spec->model_count;
-    dispatcher->ops = spec->policy;
     dispatcher->trace = spec->trace;
     dispatcher->gather = spec->gather;
-    dispatcher->timer_ns = INT64_MAX;
+    dispatcher->inflight = (struct e2b_inflight){.device = spec->device, .trace = spec->trace};
+    dispatcher->decisions = (struct e2b_decisions){.device = spec->device,
+        .models = spec->models,
+        .model_count = spec->model_count,
+        .ops = spec->policy,
+        .inflight = &dispatcher->inflight,
+        .trace = spec->trace};
     if (build(dispatcher, spec, err) != E2B_OK) {
         e2b_dispatcher_destroy(dispatcher);
         return err->status;
@@ -569,9 +354,7 @@ void e2b_dispatcher_destroy(struct e2b_dispatcher *dispatcher) {
     }
     if (dispatcher->uploads)
         ops->queue_destroy(dispatcher->device, dispatcher->uploads);
-    if (dispatcher->policy)
-        dispatcher->ops->destroy(dispatcher->policy);
-    e2b_sched_actions_finish(&dispatcher->actions);
+    e2b_decisions_finish(&dispatcher->decisions);
     e2b_ring_destroy(dispatcher->ring);
     free(dispatcher);
 }
@@ -581,7 +364,7 @@ bool e2b_dispatcher_accepts(const struct e2b_dispatcher *dispatcher) {
 }
 
 void e2b_dispatcher_submit(struct e2b_dispatcher *dispatcher, struct e2b_request *request) {
-    atomic_fetch_add(&dispatcher->in_flight, 1);
+    atomic_fetch_add(&dispatcher->inflight.count, 1);
     push(dispatcher, SUBMITTED, E2B_EVENT_DONE, request);
 }
 
@@ -595,15 +378,11 @@ bool e2b_dispatcher_cancel(struct e2b_dispatcher *dispatcher, struct e2b_request
 }
 
 int e2b_dispatcher_in_flight(const struct e2b_dispatcher *dispatcher) {
-    return atomic_load(&dispatcher->in_flight);
+    return atomic_load(&dispatcher->inflight.count);
 }
 
 int64_t e2b_dispatcher_drain_ns(const struct e2b_dispatcher *dispatcher) {
-    if (!dispatcher || !dispatcher->ops->drain_ns)
-        return 0;
-    int64_t left_ns =
-        atomic_load_explicit(&dispatcher->drained_ns, memory_order_relaxed) - now_of(dispatcher);
-    return left_ns > 0 ? left_ns : 0;
+    return dispatcher ? e2b_decisions_drain_ns(&dispatcher->decisions) : 0;
 }
 
 void e2b_dispatcher_drain(struct e2b_dispatcher *dispatcher, int64_t timeout_ns) {

@@ -32,6 +32,7 @@ struct e2b_batch {
     struct e2b_event *begin, *end; /* first and last kernel, for times; begin NULL if one is both */
     bool computed, copied;         /* which of its two notifications have come */
     bool failed;                   /* one of them told so */
+    struct e2b_batch *next;        /* to be started after it */
 };
 
 struct e2b_served {

@@ -91,6 +91,53 @@ static void cancel_withdraws_what_waits_and_lets_run_what_runs(void **state) {
     fixture_close(&fixture);
 }
 
+/* A device on which enqueueing takes so long that what was started before has ended. */
+static struct {
+    const struct e2b_device_ops *real;
+    struct e2b_device *device;
+    struct fixture_answer answers[7];
+    int launches, answered; /* at the last launch */
+} slow;
+
+static enum e2b_status enqueue_slowly(struct e2b_queue *queue, struct e2b_kernel *kernel,
+    const size_t *global, const size_t *local, struct e2b_event **event, struct e2b_error *err) {
+    slow.launches++;
+    slow.answered = 0;
+    for (int i = 0; i < 7; i++)
+        slow.answered += slow.answers[i].count;
+    e2b_sim_advance(slow.device, slow.real->now_ns(slow.device) + 20 * FIXTURE_KERNEL_NS);
+    return slow.real->enqueue_kernel(queue, kernel, global, local, event, err);
+}
+
+static void answers_do_not_wait_for_batches_that_are_enqueued(void **state) {
+    (void)state;
+    struct fixture fixture = fixture_open(fixture_sim(), true, SLOTS);
+    struct e2b_request *requests[7];
+    struct e2b_error err = {0};
+    struct e2b_device_ops ops = *fixture.device->ops;
+    slow.real = fixture.device->ops;
+    slow.device = fixture.device;
+    for (int i = 0; i < 7; i++) {
+        assert_ok(e2b_request_open(fixture.served, 1, &requests[i], &err), err);
+        e2b_request_submit(requests[i], NULL, fixture_note, &slow.answers[i]);
+    }
+    e2b_engine_step(fixture.engine); /* uploads */
+    e2b_sim_run_until_idle(fixture.device);
+    ops.enqueue_kernel = enqueue_slowly;
+    fixture.device->ops = &ops;
+    e2b_engine_step(fixture.engine); /* batches of 4, 2 and 1 */
+    assert_true(slow.launches >= 3);
+    assert_int_equal(slow.answered, 4); /* the first batch, which ended while the second came */
+    fixture.device->ops = slow.real;
+    fixture_settle(&fixture);
+    for (int i = 0; i < 7; i++) {
+        assert_int_equal(slow.answers[i].count, 1);
+        e2b_request_close(requests[i]);
+    }
+    check_idle(&fixture);
+    fixture_close(&fixture);
+}
+
 static void close_answered(struct fixture *fixture, struct live *live) {
     (void)fixture;
     assert_true(live->answer.count <= 1);
@@ -158,6 +205,7 @@ int main(void) {
         cmocka_unit_test(each_enqueue_may_fail),
         cmocka_unit_test(each_command_may_fail),
         cmocka_unit_test(cancel_withdraws_what_waits_and_lets_run_what_runs),
+        cmocka_unit_test(answers_do_not_wait_for_batches_that_are_enqueued),
         cmocka_unit_test(random_lives_answer_everything_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
