@@ -27,6 +27,21 @@ void e2b_decisions_finish(struct e2b_decisions *decisions) {
     e2b_sched_actions_finish(&decisions->actions);
 }
 
+static bool waits(const struct e2b_served *served, int slot) {
+    return slot >= 0 && slot < served->waiting.capacity && e2b_bitset_has(&served->waiting, slot);
+}
+
+/* All that waits side by side is in the batch, which has room for more. */
+static void note_split(struct e2b_served *served, const struct e2b_sched_action *action) {
+    int largest = served->sizes[served->size_count - 1].size;
+    if (action->count == largest || served->waiting.count == 0 || waits(served, action->first - 1)
+        || waits(served, action->first + action->count))
+        return;
+    pthread_mutex_lock(&served->stats_lock);
+    served->stats.splits++;
+    pthread_mutex_unlock(&served->stats_lock);
+}
+
 /* The slots are taken now; the device gets the batch when its turn comes. */
 static void take_batch(
     struct e2b_decisions *decisions, const struct e2b_sched_action *action, int64_t now_ns) {
@@ -37,8 +52,11 @@ static void take_batch(
         .count = action->count,
         .size_index = action->size_index,
         .instance = action->instance};
-    for (int slot = action->first; slot < action->first + action->count; slot++)
+    for (int slot = action->first; slot < action->first + action->count; slot++) {
         e2b_pool_move(served->pool, slot, E2B_SLOT_RUNNING, now_ns);
+        e2b_bitset_remove(&served->waiting, slot);
+    }
+    note_split(served, action);
     if (decisions->first)
         decisions->last->next = batch;
     else
@@ -55,6 +73,7 @@ static void reject(struct e2b_decisions *decisions, const struct e2b_sched_actio
     pthread_mutex_lock(&served->stats_lock);
     served->stats.refused[action->reason]++;
     pthread_mutex_unlock(&served->stats_lock);
+    e2b_bitset_remove(&served->waiting, action->first);
     e2b_inflight_fail(decisions->inflight, served, action->first, 1, &error);
 }
 
@@ -102,10 +121,15 @@ static void tell(struct e2b_decisions *decisions, struct e2b_sched_event *event)
 
 void e2b_decisions_feed(struct e2b_decisions *decisions, struct e2b_sched_event *event) {
     event->now_ns = now_of(decisions);
+    struct e2b_served *served = decisions->models[event->model];
     event->more = decisions->undecided = true;
+    if (event->kind == E2B_SCHED_READY)
+        e2b_bitset_add(&served->waiting, event->slot);
+    else if (event->kind == E2B_SCHED_CANCELLED)
+        e2b_bitset_remove(&served->waiting, event->slot);
     tell(decisions, event);
     if (event->kind == E2B_SCHED_COMPLETED)
-        note_prediction(decisions, decisions->models[event->model]);
+        note_prediction(decisions, served);
 }
 
 static void trace_queues(const struct e2b_decisions *decisions) {

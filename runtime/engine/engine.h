@@ -119,8 +119,9 @@ struct e2b_served_stats {
     uint64_t padded_samples;
     uint64_t refused[E2B_SCHED_REASON_COUNT]; /* samples that the policy refused, by reason */
     uint64_t gaps;                            /* see e2b_pool_gap_count */
-    struct e2b_sched_prediction prediction;   /* zeroed: the policy predicts nothing */
-    int64_t drain_ns;                         /* see e2b_served_drain_ns */
+    uint64_t splits; /* batches that a busy slot kept from being larger, as more waited behind it */
+    struct e2b_sched_prediction prediction; /* zeroed: the policy predicts nothing */
+    int64_t drain_ns;                       /* see e2b_served_drain_ns */
     int pending, free_slots, slot_count;
     int64_t last_inference_ms; /* Unix time */
 };

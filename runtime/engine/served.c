@@ -171,7 +171,7 @@ static enum e2b_status make_sizes(
 static enum e2b_status build(
     struct e2b_served *served, struct e2b_programs *programs, struct e2b_error *err) {
     served->batches = calloc((size_t)served->options.slot_count, sizeof *served->batches);
-    if (!served->batches)
+    if (!served->batches || !e2b_bitset_init(&served->waiting, served->options.slot_count))
         return e2b_fail_memory(err, "a served model");
     if (describe_io(served, err) != E2B_OK || make_pool(served, err) != E2B_OK
         || e2b_weights_create(served->device, &served->weights, err) != E2B_OK)
@@ -226,6 +226,7 @@ void e2b_served_destroy(struct e2b_served *served) {
     e2b_weights_destroy(served->weights);
     e2b_pool_destroy(served->pool);
     pthread_mutex_destroy(&served->stats_lock);
+    e2b_bitset_finish(&served->waiting);
     free(served->batches);
     free(served->inputs);
     free(served->outputs);

@@ -3,6 +3,7 @@
 #ifndef E2B_ENGINE_SERVED_H
 #define E2B_ENGINE_SERVED_H
 
+#include "runtime/base/bitset.h"
 #include "runtime/engine/engine.h"
 #include "runtime/engine/instance.h"
 #include "runtime/engine/profiler.h"
@@ -52,6 +53,7 @@ struct e2b_served {
     int size_count;
     struct e2b_profile profile;
     struct e2b_batch *batches; /* one a slot: that which begins there */
+    struct e2b_bitset waiting; /* slots that the policy knows as ready; the dispatcher's */
     pthread_mutex_t stats_lock;
     struct e2b_served_stats stats;
     atomic_int pending; /* requests open */

@@ -94,6 +94,28 @@ static void nothing_is_decided_before_what_was_decided_is_started(void **state) 
     close_setting(&setting);
 }
 
+/* Slots 0 to 2 and 4 to 6 are ready, 3 is not: one side runs as three at most, though six wait;
+ * then nothing is behind the other side. */
+static void batches_that_end_at_a_gap_are_counted(void **state) {
+    (void)state;
+    struct setting setting;
+    struct e2b_served_stats stats;
+    open_setting(&setting, 7);
+    for (int i = 0; i < 7; i++)
+        if (i != 3)
+            ready(&setting, i, INT64_MAX);
+    e2b_decisions_make(&setting.decisions);
+    int samples = 0;
+    for (const struct e2b_batch *batch; (batch = e2b_decisions_next(&setting.decisions));) {
+        assert_true(batch->count < 4);
+        samples += batch->count;
+    }
+    e2b_served_stats_get(setting.fixture.served, &stats);
+    assert_int_equal(samples, 6);
+    assert_int_equal(stats.splits, 1);
+    close_setting(&setting);
+}
+
 static void refusals_are_answered_at_once(void **state) {
     (void)state;
     struct setting setting;
@@ -112,6 +134,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(batches_come_one_at_a_time_with_their_slots_taken),
         cmocka_unit_test(nothing_is_decided_before_what_was_decided_is_started),
+        cmocka_unit_test(batches_that_end_at_a_gap_are_counted),
         cmocka_unit_test(refusals_are_answered_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,6 +37,7 @@ static struct e2b_model_numbers numbers(const char *name) {
     model.stats.prediction = (struct e2b_sched_prediction){20, 5, 0.0625, 0.25};
     model.stats.refused[E2B_SCHED_OVERLOAD_REASON] = 9;
     model.stats.gaps = 6;
+    model.stats.splits = 3;
     model.stats.failure[E2B_DEADLINE] = 1;
     model.stats.failure[E2B_CANCELLED] = 2;
     model.stats.failure[E2B_DEVICE] = 3;
@@ -92,6 +93,7 @@ static void test_prometheus(void **state) {
     has(&out, "e2b_prediction_error{model=\"a\",version=\"1\",of=\"mean\"} 0.062500");
     has(&out, "e2b_prediction_error{model=\"a\",version=\"1\",of=\"p99\"} 0.250000");
     has(&out, "e2b_pool_gaps{model=\"a\",version=\"1\"} 6");
+    has(&out, "e2b_split_batches{model=\"a\",version=\"1\"} 3");
     has(&out,
         "e2b_refused_samples{model=\"a\",version=\"1\",reason=\"target cannot be met behind "
         "what is queued and running\"} 9");
