@@ -11,18 +11,29 @@ static int64_t bucket_of(const struct e2b_sched_backlog *backlog, int64_t at_ns)
     return at_ns > 0 ? at_ns / backlog->width_ns : 0;
 }
 
-void e2b_sched_backlog_add(struct e2b_sched_backlog *backlog, int64_t due_ns, int count) {
-    backlog->counts[bucket_of(backlog, due_ns) % E2B_BACKLOG_BUCKETS] += count;
+void e2b_sched_backlog_pass(struct e2b_sched_backlog *backlog, int64_t now_ns) {
+    int64_t first = bucket_of(backlog, now_ns) - E2B_BACKLOG_BUCKETS / 2 + 1;
+    int64_t kept = backlog->first + E2B_BACKLOG_BUCKETS;
+    for (int64_t i = backlog->first; i < first && i < kept; i++) {
+        backlog->overdue += backlog->counts[i % E2B_BACKLOG_BUCKETS];
+        backlog->counts[i % E2B_BACKLOG_BUCKETS] = 0;
+    }
+    if (first > backlog->first)
+        backlog->first = first;
 }
 
-int e2b_sched_backlog_until(
-    const struct e2b_sched_backlog *backlog, int64_t now_ns, int64_t due_ns) {
-    int64_t last = bucket_of(backlog, due_ns);
-    int64_t first = bucket_of(backlog, now_ns) - E2B_BACKLOG_BUCKETS / 2 + 1;
-    int count = 0;
-    if (last - first >= E2B_BACKLOG_BUCKETS)
-        last = first + E2B_BACKLOG_BUCKETS - 1;
-    for (int64_t i = first < 0 ? 0 : first; i <= last; i++)
+void e2b_sched_backlog_add(struct e2b_sched_backlog *backlog, int64_t due_ns, int count) {
+    int64_t bucket = bucket_of(backlog, due_ns);
+    if (bucket < backlog->first)
+        backlog->overdue += count;
+    else
+        backlog->counts[bucket % E2B_BACKLOG_BUCKETS] += count;
+}
+
+int e2b_sched_backlog_until(const struct e2b_sched_backlog *backlog, int64_t due_ns) {
+    int64_t last = bucket_of(backlog, due_ns), end = backlog->first + E2B_BACKLOG_BUCKETS;
+    int count = backlog->overdue;
+    for (int64_t i = backlog->first; i <= last && i < end; i++)
         count += backlog->counts[i % E2B_BACKLOG_BUCKETS];
     return count;
 }

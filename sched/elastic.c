@@ -37,7 +37,8 @@ struct promise {
 
 struct model {
     struct e2b_sched_slots slots;
-    struct e2b_sched_backlog backlog; /* of what was admitted and has to be met */
+    struct e2b_sched_backlog backlog; /* of what was admitted */
+    struct e2b_sched_backlog strict;  /* of that, what has to end when it is due */
     struct e2b_bitset newcomers;      /* waiting slots that are not yet admitted */
     int64_t window_ns;                /* from arrival to due */
     int64_t target_ns, reply_ns;
@@ -98,6 +99,7 @@ static bool model_init(
     model->weight = from->weight;
     model->held_ns = INT64_MAX;
     e2b_sched_backlog_init(&model->backlog, model->window_ns);
+    e2b_sched_backlog_init(&model->strict, model->window_ns);
     model->promises = calloc((size_t)from->slot_count, sizeof *model->promises);
     return model->promises && e2b_sched_slots_init(&model->slots, from)
         && e2b_bitset_init(&model->newcomers, from->slot_count);
@@ -168,6 +170,12 @@ static int64_t must_end_of(const struct model *model, int slot) {
     return heap->place[slot] >= 0 ? heap->keys[slot].first : INT64_MAX;
 }
 
+/* Has it to end when it is due? Others have a deadline later than that, or none: they only take
+ * their turn by it. */
+static bool is_strict(const struct model *model, int slot) {
+    return must_end_of(model, slot) <= due_of(model, slot);
+}
+
 static void ready(struct model *model, const struct e2b_sched_event *event) {
     int64_t due_ns = event->arrival_ns + model->window_ns, must_end_ns = event->deadline_ns;
     if (model->target_ns > 0 && due_ns < must_end_ns)
@@ -180,12 +188,18 @@ static void ready(struct model *model, const struct e2b_sched_event *event) {
     model->counted_ns = event->now_ns;
 }
 
+static void count_admitted(struct model *model, int slot, int count) {
+    e2b_sched_backlog_add(&model->backlog, due_of(model, slot), count);
+    if (is_strict(model, slot))
+        e2b_sched_backlog_add(&model->strict, due_of(model, slot), count);
+}
+
 /* A waiting slot is about to leave. */
 static void forget(struct model *model, int slot) {
     if (e2b_bitset_has(&model->newcomers, slot))
         e2b_bitset_remove(&model->newcomers, slot);
-    else if (must_end_of(model, slot) != INT64_MAX)
-        e2b_sched_backlog_add(&model->backlog, due_of(model, slot), -1);
+    else
+        count_admitted(model, slot, -1);
 }
 
 /* What comes after a request may still delay it: learn how far to trust what is foreseen. */
@@ -216,6 +230,10 @@ static void completed(struct e2b_policy *policy, const struct e2b_sched_event *e
 static void take_note(struct e2b_policy *policy, const struct e2b_sched_event *event) {
     struct model *model = &policy->models[event->model];
     e2b_forecast_pass(&policy->forecast, event->now_ns);
+    for (int i = 0; i < policy->model_count; i++) {
+        e2b_sched_backlog_pass(&policy->models[i].backlog, event->now_ns);
+        e2b_sched_backlog_pass(&policy->models[i].strict, event->now_ns);
+    }
     switch (event->kind) {
     case E2B_SCHED_READY:
         ready(model, event);
@@ -241,12 +259,12 @@ static const struct e2b_forecast_model *table_of(
     return &policy->forecast.models[model - policy->models];
 }
 
-/* Device time of what was admitted and is due until due_ns. */
+/* Device time of what is strict and due until due_ns. */
 static double work_until(const struct e2b_policy *policy, int64_t due_ns) {
     double work_ns = 0;
     for (int i = 0; i < policy->model_count; i++)
         work_ns += policy->forecast.models[i].sample_ns
-            * e2b_sched_backlog_until(&policy->models[i].backlog, policy->forecast.now_ns, due_ns);
+            * e2b_sched_backlog_until(&policy->models[i].strict, due_ns);
     return work_ns;
 }
 
@@ -332,13 +350,15 @@ static enum e2b_sched_reason refusal(
         return E2B_SCHED_REASON_COUNT;
     int64_t due_ns = due_of(model, slot);
     double slack_ns = (double)(must_end_ns - now_ns - model->reply_ns);
-    int before = e2b_sched_backlog_until(&model->backlog, now_ns, due_ns);
-    double others_ns = work_until(policy, due_ns) - before * table->sample_ns;
+    int before = e2b_sched_backlog_until(&model->backlog, due_ns);
+    double others_ns = work_until(policy, due_ns)
+        - table->sample_ns * e2b_sched_backlog_until(&model->strict, due_ns);
     double end_ns = end_behind(table, running_ns + others_ns, before);
     bool is_first = before == 0 && others_ns <= 0;
     if (is_first && table->margin * end_at_once(policy, model) <= slack_ns)
         return E2B_SCHED_REASON_COUNT;
-    if (end_ns > model->trust.limit * slack_ns || makes_late(policy, model, due_ns, running_ns))
+    if (end_ns > model->trust.limit * slack_ns
+        || (is_strict(model, slot) && makes_late(policy, model, due_ns, running_ns)))
         return E2B_SCHED_OVERLOAD_REASON;
     double share = policy->model_count > 1 ? fair_share(policy, index) : 1;
     if (share < 1 && before * table->sample_ns > share * model->trust.limit * slack_ns)
@@ -359,8 +379,8 @@ static void admit_newcomers(
         if (reason != E2B_SCHED_REASON_COUNT) {
             if (!e2b_sched_slots_reject(&model->slots, index, reason, slot, actions))
                 return;
-        } else if (must_end_of(model, slot) != INT64_MAX) {
-            e2b_sched_backlog_add(&model->backlog, due_of(model, slot), 1);
+        } else {
+            count_admitted(model, slot, 1);
         }
         e2b_bitset_remove(&model->newcomers, slot);
     }
@@ -447,9 +467,8 @@ static int late_of_rest(
     if (rest <= 0 || table->sample_ns <= 0)
         return 0;
     double end_ns = table->margin * (ahead_ns + table->solo_ns[e2b_forecast_size(table, rest)]);
-    int64_t now_ns = policy->forecast.now_ns;
     int due = e2b_sched_backlog_until(
-        &model->backlog, now_ns, now_ns + (int64_t)end_ns + model->reply_ns);
+        &model->strict, policy->forecast.now_ns + (int64_t)end_ns + model->reply_ns);
     due -= started;
     return due < 0 ? 0 : due < rest ? due : rest;
 }
@@ -656,9 +675,9 @@ static const struct e2b_sched_key *head_key(const struct model *model) {
 static bool is_urgent(const struct e2b_policy *policy, const struct model *model) {
     int head = e2b_sched_waiting_head(&model->slots.waiting);
     const struct e2b_forecast_model *table = table_of(policy, model);
-    return must_end_of(model, head) != INT64_MAX
-        && (double)(head_key(model)->second - policy->forecast.now_ns)
-        < URGENT_BATCHES * table->full_ns;
+    int64_t must_end_ns = must_end_of(model, head);
+    return must_end_ns != INT64_MAX
+        && (double)(must_end_ns - policy->forecast.now_ns) < URGENT_BATCHES * table->full_ns;
 }
 
 static bool precedes(

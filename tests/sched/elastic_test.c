@@ -241,6 +241,46 @@ static void the_drain_of_what_waits_and_runs_is_predicted(void **state) {
     e2b_sched_actions_finish(&actions);
 }
 
+/* Requests that have long after they are due are not refused for the sake of one another, in
+ * whatever order they come and however long the queue is. */
+static void a_far_deadline_refuses_nobody(void **state) {
+    (void)state;
+    struct e2b_sched_model model = known_model(1);
+    model.slot_count = 1000;
+    struct e2b_policy *policy = e2b_script_policy(ops, &model, 1, "patience_us=2");
+    struct e2b_sched_actions actions = {0};
+    for (int i = 0; i < 1000; i++) {
+        struct e2b_sched_event event = READY_BY(10000 + i / 10, i, 10000000);
+        event.arrival_ns -= i % 7 * 300;
+        ops->on_event(policy, &event, &actions);
+    }
+    for (int i = 0; i < actions.count; i++)
+        assert_int_not_equal(actions.list[i].kind, E2B_SCHED_REJECT);
+    assert_int_equal(ops->waiting(policy, 0), 999);
+    ops->destroy(policy);
+    e2b_sched_actions_finish(&actions);
+}
+
+/* What has no target does not keep one that has from being served when that is urgent, nor is it
+ * refused for its sake. */
+static void a_far_deadline_gives_way_to_a_near_one(void **state) {
+    (void)state;
+    struct e2b_sched_model models[] = {known_model(1), known_model(1)};
+    models[1].target_ns = 4000;
+    const struct e2b_script_step steps[] = {
+        {READY_OF(0, 0, 0), "run0:0+1/1#0(COMPOSED)"},
+        {{.kind = E2B_SCHED_READY, .now_ns = 1, .slot = 2, .arrival_ns = 1, .deadline_ns = 1000000},
+            "timer@999001"},
+        {{.kind = E2B_SCHED_READY, .now_ns = 2, .slot = 4, .arrival_ns = 2, .deadline_ns = 1000000},
+            ""},
+        {READY_OF(1, 3, 0), "timer@3004"},
+        {{.kind = E2B_SCHED_READY, .now_ns = 4, .slot = 6, .arrival_ns = 4, .deadline_ns = 1000000},
+            ""},
+        {TOOK(1000, 0, 1000), "run1:0+1/1#0(COMPOSED)"},
+    };
+    SCRIPT_RUN(ops, e2b_script_policy(ops, models, 2, "patience_us=1"), models, steps);
+}
+
 static void models_take_turns_by_device_time_over_weight_unless_one_is_urgent(void **state) {
     (void)state;
     struct e2b_sched_model models[] = {known_model(1), known_model(1), known_model(1)};
@@ -360,6 +400,8 @@ int main(void) {
         cmocka_unit_test(a_device_with_room_starts_each_at_once),
         cmocka_unit_test(a_batch_is_held_when_the_next_request_is_near),
         cmocka_unit_test(predictions_are_counted),
+        cmocka_unit_test(a_far_deadline_refuses_nobody),
+        cmocka_unit_test(a_far_deadline_gives_way_to_a_near_one),
         cmocka_unit_test(the_drain_of_what_waits_and_runs_is_predicted),
         cmocka_unit_test(models_take_turns_by_device_time_over_weight_unless_one_is_urgent),
         cmocka_unit_test(decisions_are_quick_with_ten_thousand_waiting),

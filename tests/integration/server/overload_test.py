@@ -16,7 +16,7 @@ SLOTS = {"hurried": 16, "patient": 64}
 COUNT = 500
 INTERVAL_S = 0.006  # some 30 to 40 ms are one sample's work
 TEXT = """
-server: {port: 0, threads: 2, drain_seconds: DRAIN, request_timeout_ms: 0}
+server: {port: 0, threads: 2, drain_seconds: DRAIN}
 device: {select: cpu}
 models:
   - {name: hurried, path: long.onnx, slots: 16, batch_sizes: [1, 2, 4], target_ms: 400}
