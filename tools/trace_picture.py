@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Draws a part of a trace (`e2bird serve --trace`, `e2bird lab --trace`) as SVG: how many slots wait,
-the batches of each instance with their number of samples, and each slot's states. By default the
+copies to the device, the batches of each instance with their number of samples and the copies out of
+them, by the device's times, and each slot's states. By default the
 part begins where most slots wait. For the whole trace and every detail, open it in Perfetto."""
 
 import argparse
@@ -77,7 +78,15 @@ class Picture:
                           f'fill="{STATES["READY"]}"/>')
         self.y += QUEUE + 14
 
+    def copies(self, way, label, state, trace):
+        self.text(LEFT - 8, self.y + 9, label, anchor="end")
+        for span in trace.spans:
+            if span[3:] == ("transfer", way) and self.seen(span):
+                self.box(span[0], span[1], self.y, BATCH_ROW - 10, STATES[state])
+        self.y += BATCH_ROW
+
     def batches(self, trace):
+        self.copies("in", "copies in", "COPYING", trace)
         used = sorted({span[2] for span in trace.spans if span[3] == "batch" and self.seen(span)})
         for row in used:
             self.text(LEFT - 8, self.y + 13, trace.rows[row], anchor="end")
@@ -87,6 +96,7 @@ class Picture:
                     middle = (self.x(span[0]) + self.x(span[1])) / 2
                     self.text(middle, self.y + 13, span[4].split()[0], 10, "middle", "white")
             self.y += BATCH_ROW
+        self.copies("out", "copies out", "DRAINING", trace)
         self.y += 12
 
     def slots(self, trace):

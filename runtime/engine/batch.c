@@ -8,19 +8,19 @@ static struct e2b_instance *instance_of(const struct e2b_batch *batch) {
     return batch->served->sizes[batch->size_index].instances[batch->instance];
 }
 
-static enum e2b_status enqueue_copies(struct e2b_batch *batch, struct e2b_queue *downloads,
-    struct e2b_event **copied, struct e2b_error *err) {
+static enum e2b_status enqueue_copies(
+    struct e2b_batch *batch, struct e2b_queue *downloads, struct e2b_error *err) {
     if (ops_of(batch)->enqueue_wait(downloads, &batch->end, 1, err) != E2B_OK
         || e2b_pool_download(
-               batch->served->pool, batch->first, batch->count, downloads, copied, err)
+               batch->served->pool, batch->first, batch->count, downloads, &batch->copy, err)
             != E2B_OK)
         return err->status;
     return ops_of(batch)->flush(downloads, err);
 }
 
-static enum e2b_status notify(struct e2b_batch *batch, struct e2b_event *copied,
-    const struct e2b_batch_callbacks *callbacks, struct e2b_error *err) {
-    if (ops_of(batch)->event_notify(copied, callbacks->copied, batch, err) != E2B_OK)
+static enum e2b_status notify(
+    struct e2b_batch *batch, const struct e2b_batch_callbacks *callbacks, struct e2b_error *err) {
+    if (ops_of(batch)->event_notify(batch->copy, callbacks->copied, batch, err) != E2B_OK)
         return err->status;
     struct e2b_error late = {0}; /* too late to fail: the other notification will come */
     if (ops_of(batch)->event_notify(batch->end, callbacks->computed, batch, &late) != E2B_OK)
@@ -32,20 +32,18 @@ static enum e2b_status notify(struct e2b_batch *batch, struct e2b_event *copied,
 
 enum e2b_status e2b_batch_start(
     struct e2b_batch *batch, const struct e2b_batch_callbacks *callbacks, struct e2b_error *err) {
-    struct e2b_event *copied = NULL;
     struct e2b_queue *own = e2b_instance_queue(instance_of(batch));
     struct e2b_queue *downloads =
         batch->gather ? own : batch->served->sizes[batch->size_index].downloads[batch->instance];
-    batch->begin = batch->end = NULL;
+    batch->begin = batch->end = batch->copy = NULL;
     batch->computed = batch->copied = false;
     if (batch->gather)
         e2b_pool_gather(batch->served->pool, batch->first, batch->count, own, err);
     if (err->status == E2B_OK
         && e2b_instance_run(instance_of(batch), batch->first, &batch->begin, &batch->end, err)
             == E2B_OK
-        && enqueue_copies(batch, downloads, &copied, err) == E2B_OK)
-        notify(batch, copied, callbacks, err);
-    ops_of(batch)->event_release(copied);
+        && enqueue_copies(batch, downloads, err) == E2B_OK)
+        notify(batch, callbacks, err);
     if (err->status == E2B_OK)
         return E2B_OK;
     struct e2b_error ignored = {0};
@@ -70,5 +68,6 @@ void e2b_batch_span(const struct e2b_batch *batch, int64_t *started_ns, int64_t 
 void e2b_batch_finish(struct e2b_batch *batch) {
     ops_of(batch)->event_release(batch->begin);
     ops_of(batch)->event_release(batch->end);
-    batch->begin = batch->end = NULL;
+    ops_of(batch)->event_release(batch->copy);
+    batch->begin = batch->end = batch->copy = NULL;
 }

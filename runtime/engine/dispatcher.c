@@ -65,6 +65,15 @@ static void on_copied(void *context, enum e2b_event_state state) {
 
 /* Messages. */
 
+/* Its times are those of the event, which tells the last copy of several. */
+static void trace_copy(
+    const struct e2b_dispatcher *dispatcher, struct e2b_event *event, struct e2b_trace_copy *copy) {
+    if (!dispatcher->trace || !event)
+        return;
+    dispatcher->device->ops->event_times(event, &copy->times);
+    e2b_trace_copy(dispatcher->trace, copy);
+}
+
 static void make_ready(
     struct e2b_dispatcher *dispatcher, struct e2b_request *request, enum e2b_event_state state) {
     struct e2b_error error = {0};
@@ -91,11 +100,22 @@ static void make_ready(
     }
 }
 
+static void uploaded(
+    struct e2b_dispatcher *dispatcher, struct e2b_request *request, enum e2b_event_state state) {
+    trace_copy(dispatcher, request->uploaded,
+        &(struct e2b_trace_copy){.model = request->served->index,
+            .size_index = -1,
+            .first = request->slots[request->sample_count - 1],
+            .count = 1});
+    dispatcher->device->ops->event_release(request->uploaded);
+    request->uploaded = NULL;
+    make_ready(dispatcher, request, state);
+}
+
 static void start_upload(struct e2b_dispatcher *dispatcher, struct e2b_request *request) {
     const struct e2b_device_ops *ops = dispatcher->device->ops;
     struct e2b_pool *pool = request->served->pool;
     struct e2b_error error = {0};
-    struct e2b_event *event = NULL;
     int64_t now_ns = now_of(dispatcher);
     e2b_inflight_add(&dispatcher->inflight, request);
     for (int i = 0; i < request->sample_count; i++)
@@ -106,13 +126,15 @@ static void start_upload(struct e2b_dispatcher *dispatcher, struct e2b_request *
     }
     for (int i = 0; i < request->sample_count && error.status == E2B_OK; i++) {
         bool last = i == request->sample_count - 1;
-        e2b_pool_upload(pool, request->slots[i], dispatcher->uploads, last ? &event : NULL, &error);
+        e2b_pool_upload(
+            pool, request->slots[i], dispatcher->uploads, last ? &request->uploaded : NULL, &error);
     }
     if (error.status == E2B_OK && ops->flush(dispatcher->uploads, &error) == E2B_OK)
-        ops->event_notify(event, on_uploaded, request, &error);
-    ops->event_release(event);
+        ops->event_notify(request->uploaded, on_uploaded, request, &error);
     if (error.status == E2B_OK)
         return;
+    ops->event_release(request->uploaded);
+    request->uploaded = NULL;
     struct e2b_error ignored = {0};
     ops->finish(dispatcher->uploads, &ignored);
     e2b_inflight_fail_request(&dispatcher->inflight, request, &error);
@@ -193,6 +215,9 @@ static void batch_notified(struct e2b_dispatcher *dispatcher, const struct messa
         batch_computed(dispatcher, batch, message->state);
     } else {
         batch->copied = true;
+        trace_copy(dispatcher, batch->copy,
+            &(struct e2b_trace_copy){batch->served->index, batch->size_index, batch->instance,
+                batch->first, batch->count, {0}});
     }
     if (message->state == E2B_EVENT_FAILED)
         batch->failed = true;
@@ -243,7 +268,7 @@ static void handle(struct e2b_dispatcher *dispatcher, const struct message *mess
         start_upload(dispatcher, message->subject);
         break;
     case UPLOADED:
-        make_ready(dispatcher, message->subject, message->state);
+        uploaded(dispatcher, message->subject, message->state);
         break;
     case COMPUTED:
     case COPIED:

@@ -16,6 +16,7 @@ struct e2b_request {
     int unanswered; /* samples still on their way; 0 before submit and after the answer */
     bool withdrawn; /* samples that do not run yet shall not */
     struct e2b_request *next, **link; /* in the dispatcher's list */
+    struct e2b_event *uploaded;       /* of its last copy to the device, NULL: none is under way */
     struct e2b_error error;           /* first failure of a sample */
     struct e2b_request_times times;
     int slots[]; /* one a sample; -1 once given back */

@@ -31,6 +31,7 @@ struct e2b_batch {
     int size_index, instance;      /* as the policy names them */
     bool gather;                   /* its inputs are on the host yet */
     struct e2b_event *begin, *end; /* first and last kernel, for times; begin NULL if one is both */
+    struct e2b_event *copy;        /* of its last output to the host */
     bool computed, copied;         /* which of its two notifications have come */
     bool failed;                   /* one of them told so */
     struct e2b_batch *next;        /* to be started after it */

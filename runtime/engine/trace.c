@@ -16,7 +16,14 @@ struct e2b_trace {
 };
 
 /* Tracks of a model's process. */
-enum { TRACK_DECISIONS = 1, TRACK_INSTANCES = 2, TRACK_SLOTS = 100000, INSTANCES_A_SIZE = 1000 };
+enum {
+    TRACK_DECISIONS = 1,
+    TRACK_INSTANCES = 2,
+    TRACK_COPIES_OUT = 30000, /* one behind each instance's */
+    TRACK_COPIES_IN = 60000,
+    TRACK_SLOTS = 100000,
+    INSTANCES_A_SIZE = 1000
+};
 
 static int instance_track(int size_index, int instance) {
     return TRACK_INSTANCES + size_index * INSTANCES_A_SIZE + instance;
@@ -104,7 +111,10 @@ void e2b_trace_model(
         for (int j = 0; j < description->instances[i]; j++) {
             snprintf(name, sizeof name, "batches of %d, instance %d", description->sizes[i], j);
             name_track(trace, model, instance_track(i, j), "thread_name", name);
+            snprintf(name, sizeof name, "out of %d, instance %d", description->sizes[i], j);
+            name_track(trace, model, TRACK_COPIES_OUT + instance_track(i, j), "thread_name", name);
         }
+    name_track(trace, model, TRACK_COPIES_IN, "thread_name", "copies to the device");
     for (int slot = 0; slot < description->slot_count; slot++) {
         snprintf(name, sizeof name, "slot %d", slot);
         name_track(trace, model, TRACK_SLOTS + slot, "thread_name", name);
@@ -148,6 +158,20 @@ void e2b_trace_batch(struct e2b_trace *trace, const struct e2b_trace_batch *batc
         ",\"cat\":\"batch\",\"name\":\"%d of %d\",\"args\":{\"first\":%d,\"count\":%d,"
         "\"size\":%d}}",
         batch->count, batch->size, batch->first, batch->count, batch->size);
+}
+
+void e2b_trace_copy(struct e2b_trace *trace, const struct e2b_trace_copy *copy) {
+    bool in = copy->size_index < 0;
+    if (copy->times.ended_ns == 0 || !has_room(trace))
+        return;
+    begin_event(trace, copy->model,
+        in ? TRACK_COPIES_IN : TRACK_COPIES_OUT + instance_track(copy->size_index, copy->instance),
+        "X");
+    print_time(trace, "ts", copy->times.started_ns);
+    print_time(trace, "dur", copy->times.ended_ns - copy->times.started_ns);
+    fprintf(trace->file,
+        ",\"cat\":\"transfer\",\"name\":\"%s\",\"args\":{\"first\":%d,\"count\":%d}}",
+        in ? "in" : "out", copy->first, copy->count);
 }
 
 static void add_stage(struct e2b_trace *trace, int model, int number, enum e2b_slot_state state,

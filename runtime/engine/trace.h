@@ -1,7 +1,8 @@
 /* Records what an engine does as a Chrome trace (JSON that Perfetto and chrome://tracing open): one
- * process a model, in it a track for each instance with its batches, one for each slot with the
- * stages of the requests in it (COPYING and DRAINING are the copies), the decisions with their
- * reasons, and how many slots wait. Times are those of the device's clock, in microseconds.
+ * process a model, in it a track for each instance with its batches, one with the copies out of
+ * them, one for the copies to the device, one for each slot with the stages of the requests in it
+ * (COPYING and DRAINING are the copies as the host sees them), the decisions with their reasons,
+ * and how many slots wait. Times are those of the device's clock, in microseconds.
  *
  * One thread at a time, the dispatcher. The recording functions take NULL for "no trace". */
 #ifndef E2B_ENGINE_TRACE_H
@@ -31,6 +32,14 @@ struct e2b_trace_batch {
     int64_t started_ns, ended_ns;
 };
 void e2b_trace_batch(struct e2b_trace *trace, const struct e2b_trace_batch *batch);
+
+/* A copy by the device's own times: out of a batch's slots by the queue of its instance, or into
+ * those of a request, where size_index is -1. */
+struct e2b_trace_copy {
+    int model, size_index, instance, first, count;
+    struct e2b_event_times times;
+};
+void e2b_trace_copy(struct e2b_trace *trace, const struct e2b_trace_copy *copy);
 
 /* A slot is about to be given back: the stages that it went through since it was FREE. status: of
  * its answer. */

@@ -107,14 +107,14 @@ models:
 class Server:
     """`e2bird serve` as a child process."""
 
-    def __init__(self, folder, drain_s=10, text=CONFIG, prefix=(), environment=None):
-        """prefix: a command to run it under; environment: variables to change."""
+    def __init__(self, folder, drain_s=10, text=CONFIG, prefix=(), environment=None, options=()):
+        """prefix: a command to run it under; environment: variables to change; options: of serve."""
         config = folder / f"drain_{drain_s}.yaml"
         config.write_text(text.replace("DRAIN", str(drain_s)))
         self.lines = []
         self.port = None
         self.child = subprocess.Popen(
-            [*prefix, COMMAND, "serve", str(config)],
+            [*prefix, COMMAND, "serve", str(config), *options],
             stderr=subprocess.PIPE,
             env={**os.environ, **(environment or {})},
         )

@@ -78,6 +78,9 @@ static void each_kind_of_event_is_written(void **state) {
     e2b_trace_decision(trace, 5000000, &run);
     e2b_trace_decision(trace, 5000000, &wait);
     e2b_trace_batch(trace, &batch);
+    e2b_trace_copy(trace, &(struct e2b_trace_copy){0, -1, 0, 2, 1, {1, 2000, 4000}});
+    e2b_trace_copy(trace, &(struct e2b_trace_copy){0, 1, 1, 1, 2, {1, 6001000, 6003500}});
+    e2b_trace_copy(trace, &(struct e2b_trace_copy){.model = 0}); /* the device told no times */
     e2b_trace_slot(trace, 0, 2, &slot, 9000, E2B_DEADLINE);
     e2b_trace_queue(trace, 5000, 0, 3);
     e2b_trace_queue(trace, 6000, 0, 3); /* nothing new */
@@ -85,7 +88,12 @@ static void each_kind_of_event_is_written(void **state) {
     char *text = close_trace(trace);
     assert_balanced(text);
     assert_non_null(strstr(text, "\"a \\\"model\\\"\\\\\""));
-    assert_int_equal(count_of(text, "\"thread_name\""), 1 + 3 + 3);
+    assert_int_equal(count_of(text, "\"thread_name\""), 1 + 2 * 3 + 1 + 3);
+    assert_int_equal(count_of(text, "\"cat\":\"transfer\""), 2);
+    assert_non_null(
+        strstr(text, "\"ts\":2.000,\"dur\":2.000,\"cat\":\"transfer\",\"name\":\"in\""));
+    assert_non_null(
+        strstr(text, "\"ts\":6001.000,\"dur\":2.500,\"cat\":\"transfer\",\"name\":\"out\""));
     assert_non_null(strstr(text, "largest size that the ready run fills"));
     assert_non_null(strstr(text, "\"name\":\"wait\",\"args\":{\"us\":2000.000,"));
     assert_non_null(strstr(text, "\"ts\":5000.001,\"dur\":1000.001,\"cat\":\"batch\""));
@@ -151,6 +159,8 @@ static void an_engine_is_recorded(void **state) {
     assert_int_equal(count_of(text, "device was idle"), stats.executions);
     assert_int_equal(count_of(text, "\"name\":\"RUNNING\""), REQUESTS);
     assert_int_equal(count_of(text, "\"name\":\"COPYING\""), REQUESTS);
+    assert_int_equal(count_of(text, "\"name\":\"in\""), REQUESTS);
+    assert_int_equal(count_of(text, "\"name\":\"out\""), stats.executions);
     assert_true(count_of(text, "\"name\":\"waiting\"") >= 2);
     free(text);
 }
