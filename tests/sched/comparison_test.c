@@ -1,6 +1,6 @@
 /* The policies next to one another on the same arrivals and the same device, in virtual time: what
  * elastic promises against every rival. Each number is a function of the seeds named here. */
-#include "tests/sched/optimal.h"
+#include "sched/optimal.h"
 #include "tests/sched/service.h"
 #include "tests/support.h"
 #include <stdlib.h>

@@ -142,10 +142,29 @@ static enum e2b_status run_cell(
     if (probe_traced(comparison, cell, &label, &outcome, err) != E2B_OK)
         return err->status;
     e2b_lab_results_add(comparison->results, &label, &outcome);
+    for (int i = 0; i < comparison->setup.rig.model_count; i++)
+        e2b_lab_results_add_model(comparison->results, comparison->setup.rig.models[i].name,
+            comparison->setup.rig.models[i].target_ns, &outcome.models[i]);
     print_run(&label, &outcome);
     if (outcome.all.wrong > 0)
         return e2b_fail(err, E2B_DEVICE, "%s with %s: %d of %d answers are wrong", label.models,
             label.options, outcome.all.wrong, outcome.all.sent);
+    return E2B_OK;
+}
+
+/* What could be had of a cell's arrivals, whatever the policy. */
+static enum e2b_status find_bound(
+    struct comparison *comparison, const struct cell *cell, struct e2b_error *err) {
+    const struct e2b_lab_arrivals *arrivals = &comparison->matrix->arrivals[cell->arrivals];
+    struct e2b_lab_label label = label_of(comparison, cell);
+    struct e2b_lab_bound bound;
+    label.policy = label.options = "";
+    if (!e2b_lab_has_bound(&comparison->setup, arrivals))
+        return E2B_OK;
+    if (e2b_lab_bound(&comparison->setup, arrivals, label.load_percent, label.seed, &bound, err)
+        != E2B_OK)
+        return err->status;
+    e2b_lab_results_add_bound(comparison->results, &label, &bound);
     return E2B_OK;
 }
 
@@ -228,8 +247,12 @@ static enum e2b_status compare(struct comparison *comparison, struct e2b_error *
     if (matrix->tune_runs > 1 && tune_all(comparison, err) != E2B_OK)
         return err->status;
     list_cells(comparison, false);
-    for (int i = 0; i < comparison->count && err->status == E2B_OK; i++)
-        run_cell(comparison, &comparison->cells[i], err);
+    for (int i = 0; i < comparison->count && err->status == E2B_OK; i++) {
+        const struct cell *cell = &comparison->cells[i];
+        if (run_cell(comparison, cell, err) == E2B_OK && cell->contender == 0
+            && cell->variant == PLAIN)
+            find_bound(comparison, cell, err);
+    }
     list_cells(comparison, true);
     for (int i = 0; matrix->peak && i < comparison->count && err->status == E2B_OK; i++)
         find_peak(comparison, &comparison->cells[i], err);

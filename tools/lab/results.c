@@ -9,7 +9,7 @@
 #include <string.h>
 
 struct e2b_lab_results {
-    FILE *runs, *quantiles, *peaks;
+    FILE *runs, *quantiles, *models, *peaks, *bounds;
     int count; /* runs */
 };
 
@@ -43,6 +43,12 @@ enum e2b_status e2b_lab_results_create(
         results->quantiles = open_table(folder, "quantiles.csv", "run,share,latency_ms", err);
         results->peaks =
             open_table(folder, "peaks.csv", LABEL ",throughput_per_s,goodput_per_s,p99_ms", err);
+        results->models = open_table(folder, "models.csv",
+            "run,model,target_ms,sent,right,late,refused,hopeless,mean_ms,p50_ms,p99_ms", err);
+        results->bounds = open_table(folder, "bounds.csv",
+            LABEL ",sent_per_s,most_in_time_per_s,clairvoyant_in_time_per_s,least_p99_ms,"
+                  "clairvoyant_p99_ms",
+            err);
     }
     if (err->status != E2B_OK) {
         struct e2b_error ignored = {0};
@@ -66,7 +72,9 @@ enum e2b_status e2b_lab_results_close(struct e2b_lab_results *results, struct e2
         return E2B_OK;
     close_table(results->runs, err);
     close_table(results->quantiles, err);
+    close_table(results->models, err);
     close_table(results->peaks, err);
+    close_table(results->bounds, err);
     free(results);
     return err->status;
 }
@@ -114,6 +122,24 @@ void e2b_lab_results_add(struct e2b_lab_results *results, const struct e2b_lab_l
             ms(outcome->quantile_ns[i]));
     fflush(results->quantiles);
     results->count++;
+}
+
+void e2b_lab_results_add_model(struct e2b_lab_results *results, const char *name, int64_t target_ns,
+    const struct e2b_lab_tally *tally) {
+    const struct e2b_lab_latency *latency = &tally->latency;
+    fprintf(results->models, "%d,\"%s\",%.6f,%d,%d,%d,%d,%d,%.6f,%.6f,%.6f\n", results->count - 1,
+        name, ms(target_ns), tally->sent, tally->right, tally->late, tally->refused,
+        tally->hopeless, latency->mean_ns / 1e6, ms(latency->p50_ns), ms(latency->p99_ns));
+    fflush(results->models);
+}
+
+void e2b_lab_results_add_bound(struct e2b_lab_results *results, const struct e2b_lab_label *label,
+    const struct e2b_lab_bound *bound) {
+    print_label(results->bounds, label);
+    fprintf(results->bounds, ",%.3f,%.3f,%.3f,%.6f,%.6f\n", bound->sent_per_s,
+        bound->most_in_time_per_s, bound->clairvoyant_in_time_per_s, ms(bound->least_p99_ns),
+        ms(bound->clairvoyant_p99_ns));
+    fflush(results->bounds);
 }
 
 void e2b_lab_results_add_peak(struct e2b_lab_results *results, const struct e2b_lab_label *label,

@@ -1,10 +1,12 @@
 /* The files of a comparison, in one folder: runs.csv (a line a run), quantiles.csv (latencies of
- * each run), peaks.csv (highest loads that keep the target) and lab.json (what was compared, on
+ * each run), models.csv (what became of each model), peaks.csv (highest loads that keep the
+ * target), bounds.csv (what could be had, tools/lab/bound.h) and lab.json (what was compared, on
  * what). Each line is written as soon as it is known. tools/lab_report.py makes a report of them.
  */
 #ifndef E2B_TOOLS_LAB_RESULTS_H
 #define E2B_TOOLS_LAB_RESULTS_H
 
+#include "tools/lab/bound.h"
 #include "tools/lab/run.h"
 
 struct e2b_lab_results;
@@ -28,6 +30,11 @@ int e2b_lab_results_count(
     const struct e2b_lab_results *results); /* of runs: the next one's number */
 void e2b_lab_results_add(struct e2b_lab_results *results, const struct e2b_lab_label *label,
     const struct e2b_lab_outcome *outcome);
+/* Of one model of the last run. */
+void e2b_lab_results_add_model(struct e2b_lab_results *results, const char *name, int64_t target_ns,
+    const struct e2b_lab_tally *tally);
+void e2b_lab_results_add_bound(struct e2b_lab_results *results, const struct e2b_lab_label *label,
+    const struct e2b_lab_bound *bound);
 void e2b_lab_results_add_peak(struct e2b_lab_results *results, const struct e2b_lab_label *label,
     const struct e2b_lab_outcome *outcome);
 

@@ -65,17 +65,23 @@ void e2b_lab_setup_finish(struct e2b_lab_setup *setup) {
     e2b_lab_rig_finish(&setup->rig);
 }
 
-enum e2b_status e2b_lab_probe(struct e2b_lab_setup *setup,
-    const struct e2b_lab_contender *contender, const struct e2b_lab_arrivals *arrivals,
-    double load_percent, uint64_t seed, struct e2b_lab_outcome *out, struct e2b_error *err) {
-    struct e2b_lab_load load = {.arrivals = arrivals,
+void e2b_lab_probe_load(const struct e2b_lab_setup *setup, const struct e2b_lab_arrivals *arrivals,
+    double load_percent, uint64_t seed, struct e2b_lab_load *out) {
+    int count = setup->spec.rig.model_count;
+    *out = (struct e2b_lab_load){.arrivals = arrivals,
         .warm_up_ns = (int64_t)(setup->spec.seconds * 1e8),
         .duration_ns = (int64_t)(setup->spec.seconds * 1e9),
         .seed = seed,
         .deadlines = setup->spec.deadlines};
-    int count = setup->spec.rig.model_count;
     for (int i = 0; i < count; i++)
-        load.rates[i] = load_percent / 100 * setup->capacity_per_s[i] / count;
+        out->rates[i] = load_percent / 100 * setup->capacity_per_s[i] / count;
+}
+
+enum e2b_status e2b_lab_probe(struct e2b_lab_setup *setup,
+    const struct e2b_lab_contender *contender, const struct e2b_lab_arrivals *arrivals,
+    double load_percent, uint64_t seed, struct e2b_lab_outcome *out, struct e2b_error *err) {
+    struct e2b_lab_load load;
+    e2b_lab_probe_load(setup, arrivals, load_percent, seed, &load);
     if (e2b_lab_rig_use(&setup->rig, contender, err) != E2B_OK
         || e2b_lab_run(&setup->rig, &load, out, err) != E2B_OK)
         return e2b_error_while(

@@ -26,6 +26,9 @@ enum e2b_status e2b_lab_setup_init(
     struct e2b_lab_setup *setup, const struct e2b_lab_setup_spec *spec, struct e2b_error *err);
 void e2b_lab_setup_finish(struct e2b_lab_setup *setup);
 
+/* What e2b_lab_probe runs. */
+void e2b_lab_probe_load(const struct e2b_lab_setup *setup, const struct e2b_lab_arrivals *arrivals,
+    double load_percent, uint64_t seed, struct e2b_lab_load *out);
 /* One run of a contender at a load in percent. */
 enum e2b_status e2b_lab_probe(struct e2b_lab_setup *setup,
     const struct e2b_lab_contender *contender, const struct e2b_lab_arrivals *arrivals,

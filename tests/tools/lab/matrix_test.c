@@ -9,8 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *const names[] = {
-    "runs.csv", "quantiles.csv", "peaks.csv", "lab.json", "trace_0.json", "model.onnx"};
+static const char *const names[] = {"runs.csv", "quantiles.csv", "models.csv", "peaks.csv",
+    "bounds.csv", "lab.json", "trace_0.json", "model.onnx"};
 
 static char *make_folder(void) {
     static char folder[64];
@@ -103,6 +103,7 @@ static void simulated_comparisons_repeat_exactly(void **state) {
     (void)state;
     char *folder = play(false);
     char *first = read_file(folder, "runs.csv"), *quantiles = read_file(folder, "quantiles.csv");
+    char *models = read_file(folder, "models.csv"), *bounds = read_file(folder, "bounds.csv");
     remove_folder(folder);
     folder = play(false);
     char *second = read_file(folder, "runs.csv");
@@ -112,6 +113,11 @@ static void simulated_comparisons_repeat_exactly(void **state) {
     assert_int_equal(lines_of(first, "\"again\""), 2 * 3 * 2);
     assert_int_equal(lines_of(first, "\"a+b\""), 3 * 3 * 2);
     assert_int_equal(lines_of(quantiles, ""), 1 + 2 * 3 * 3 * 2 * 103);
+    assert_int_equal(lines_of(models, ",\"b\","), 3 * 3 * 2);
+    assert_int_equal(lines_of(bounds, "\"a\""), 2 * 2); /* of one model, in an open loop */
+    assert_int_equal(lines_of(bounds, ""), 1 + 2 * 2);
+    free(models);
+    free(bounds);
     free(first);
     free(second);
     free(quantiles);

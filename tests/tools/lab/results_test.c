@@ -32,11 +32,14 @@ static void lines_have_the_columns_of_the_header(void **state) {
     assert_ok(e2b_lab_results_create(folder, &results, &err), err);
     assert_int_equal(e2b_lab_results_count(results), 0);
     e2b_lab_results_add(results, &label, &outcome);
+    e2b_lab_results_add_model(results, "a", 5000000, &outcome.all);
     e2b_lab_results_add_peak(results, &label, &outcome);
+    e2b_lab_results_add_bound(results, &label, &(struct e2b_lab_bound){.sent_per_s = 1});
     assert_int_equal(e2b_lab_results_count(results), 1);
     assert_ok(e2b_lab_results_close(results, &err), err);
-    const char *const names[] = {"runs.csv", "peaks.csv", "quantiles.csv"};
-    for (int i = 0; i < 3; i++) {
+    const char *const names[] = {
+        "runs.csv", "peaks.csv", "quantiles.csv", "models.csv", "bounds.csv"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct e2b_file file;
         snprintf(path, sizeof path, "%s/%s", folder, names[i]);
         assert_ok(e2b_file_map(path, &file, &err), err);
