@@ -11,7 +11,8 @@
 #define MAX_RATE_NS 1e9  /* and over no more than this */
 #define MAX_PASSES 8     /* batches that may pass a head */
 #define OVERLOADED 0.98  /* share of the device that is asked for */
-#define BUSY 0.75        /* from this share on, batches run one after another */
+#define BUSY 0.75        /* from this share on, batches run one after another, */
+#define BUSY_BATCHES 0.5 /* and where more than so much of a full batch waits */
 #define FIRST_TRUST 0.9
 #define FIRST_TRUST_IN_COMPANY 0.6 /* what runs together is predicted less well */
 #define MAX_FUTURE 4096.0          /* requests to come that are thought of */
@@ -806,7 +807,7 @@ static bool serve(struct e2b_policy *policy, int index, int64_t *held_until_ns,
     return run(policy, index, &best.batch, actions);
 }
 
-/* Much is asked for, or more waits than a full batch, of a device that gains nothing from company
+/* Much is asked for, or half a full batch waits, of a device that gains nothing from company
  * once a batch fills it. */
 static bool is_busy(const struct e2b_policy *policy) {
     double asked = 0, batches = 0;
@@ -818,7 +819,7 @@ static bool is_busy(const struct e2b_policy *policy) {
         if (table->full_count > 0)
             batches += (double)policy->models[i].slots.waiting.slots.count / table->full_count;
     }
-    return asked > BUSY || batches > 1;
+    return asked > BUSY || batches > BUSY_BATCHES;
 }
 
 /* Returns until when a batch is held, INT64_MAX if none is. */

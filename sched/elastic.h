@@ -21,7 +21,7 @@
  * that lowers the same sum, for at most half a batch, and only within the slack.
  *
  * A device that one batch fills gains nothing from company: each batch ends later and none earlier.
- * So when much is asked of it, or more waits than a full batch, batches run one after another,
+ * So when much is asked of it, or more waits than half a full batch, batches run one after another,
  * beside one another only where there is room, and each is the one that gives most samples for its
  * time.
  *

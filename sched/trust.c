@@ -2,6 +2,7 @@
 
 #define MOST 8192
 #define ENOUGH 100
+#define CREDIT 2048        /* promises, of which so many may be broken before as many were judged */
 #define FIRST_PATIENCE 2048 /* judged promises for a step up */
 
 void e2b_sched_trust_init(struct e2b_sched_trust *trust, double first_limit) {
@@ -27,7 +28,8 @@ void e2b_sched_trust_learn(struct e2b_sched_trust *trust, double allowed) {
     for (int i = 0; i < E2B_TRUST_BUCKETS; i++) {
         kept += trust->kept[i];
         broken += trust->broken[i];
-        if (i > bucket && broken <= 1 + allowed * (kept + broken))
+        int judged = kept + broken > CREDIT ? kept + broken : CREDIT;
+        if (i > bucket && broken <= 1 + allowed * judged)
             bucket = i;
     }
     double limit = (bucket + 1.0) / E2B_TRUST_BUCKETS;

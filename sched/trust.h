@@ -1,7 +1,8 @@
 /* How far a prediction of when a request ends may be trusted. A promise is what was foreseen to
  * pass of the time that the request has, as a share; it was kept or broken. From those judged last
  * follows the largest share, a half or more, up to which promises may be made, so that of all no
- * more than allowed are broken. Above it nothing is known after a while, and is tried again. It
+ * more than allowed are broken; a few broken ones at first count as if many had been judged, or a
+ * burst would lower it for long. Above it nothing is known after a while, and is tried again. It
  * rises step by step, as promises are judged late, and the slower the more often it fell. */
 #ifndef E2B_SCHED_TRUST_H
 #define E2B_SCHED_TRUST_H

@@ -26,6 +26,17 @@ static void the_limit_parts_kept_from_broken_promises(void **state) {
     assert_true(trust.limit > 0.74 && trust.limit < 0.76);
 }
 
+/* A burst breaks a few before many were made. */
+static void a_few_broken_at_first_do_not_lower_it(void **state) {
+    (void)state;
+    struct e2b_sched_trust trust;
+    e2b_sched_trust_init(&trust, 0.8);
+    add(&trust, 0.6, 200, 20);
+    assert_true(trust.limit == 0.8);
+    add(&trust, 0.6, 0, 10);
+    assert_true(trust.limit < 0.62);
+}
+
 static void what_was_allowed_may_break(void **state) {
     (void)state;
     struct e2b_sched_trust trust;
@@ -52,6 +63,7 @@ static void broken_promises_are_forgotten(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_limit_parts_kept_from_broken_promises),
+        cmocka_unit_test(a_few_broken_at_first_do_not_lower_it),
         cmocka_unit_test(what_was_allowed_may_break),
         cmocka_unit_test(broken_promises_are_forgotten),
     };
