@@ -29,12 +29,26 @@ static enum e2b_status fail_reader(struct source *source) {
     return fail_line(source, line, column, "is not UTF-8 text: %s", source->parser.problem);
 }
 
+static bool is_indented_by_tab(const struct source *source, size_t line) {
+    const char *at = source->text, *end = at + source->bytes;
+    for (; line > 0 && at; line--) {
+        at = memchr(at, '\n', (size_t)(end - at));
+        at = at ? at + 1 : NULL;
+    }
+    while (at && at < end && *at == ' ')
+        at++;
+    return at && at < end && *at == '\t';
+}
+
 static enum e2b_status fail_parser(struct source *source) {
     const yaml_parser_t *parser = &source->parser;
     if (parser->error == YAML_MEMORY_ERROR)
         return e2b_fail_memory(source->err, source->name);
     if (parser->error == YAML_READER_ERROR)
         return fail_reader(source);
+    if (is_indented_by_tab(source, parser->problem_mark.line))
+        return fail_at(
+            source, parser->problem_mark, "is not YAML: %s", "a tab is there: indent with spaces");
     return fail_at(source, parser->problem_mark, "is not YAML: %s%s%s", parser->problem,
         parser->context ? " " : "", parser->context ? parser->context : "");
 }

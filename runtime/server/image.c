@@ -100,17 +100,29 @@ static enum e2b_status decode_png(
     return err->status;
 }
 
-enum e2b_status e2b_image_decode(const void *bytes, size_t count, const struct e2b_image_rule *rule,
-    struct e2b_image *out, struct e2b_error *err) {
+#define JPEG "image/jpeg"
+#define PNG "image/png"
+
+const char *e2b_image_type(const void *bytes, size_t count) {
     static const unsigned char jpeg_start[] = {0xff, 0xd8, 0xff};
     static const unsigned char png_start[] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
-    *out = (struct e2b_image){0};
     if (count >= sizeof jpeg_start && memcmp(bytes, jpeg_start, sizeof jpeg_start) == 0)
-        decode_jpeg(bytes, count, rule, out, err);
-    else if (count >= sizeof png_start && memcmp(bytes, png_start, sizeof png_start) == 0)
-        decode_png(bytes, count, out, err);
-    else
+        return JPEG;
+    if (count >= sizeof png_start && memcmp(bytes, png_start, sizeof png_start) == 0)
+        return PNG;
+    return NULL;
+}
+
+enum e2b_status e2b_image_decode(const void *bytes, size_t count, const struct e2b_image_rule *rule,
+    struct e2b_image *out, struct e2b_error *err) {
+    const char *type = e2b_image_type(bytes, count);
+    *out = (struct e2b_image){0};
+    if (!type)
         e2b_fail(err, E2B_INVALID, "the body is neither JPEG nor PNG");
+    else if (!strcmp(type, JPEG))
+        decode_jpeg(bytes, count, rule, out, err);
+    else
+        decode_png(bytes, count, out, err);
     if (err->status != E2B_OK)
         e2b_image_finish(out);
     return err->status;

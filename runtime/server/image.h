@@ -26,7 +26,10 @@ struct e2b_image {
     unsigned char *pixels;
 };
 
-/* The kind is told from the first bytes. INVALID or TOO_LARGE with one line. */
+/* "image/jpeg" or "image/png" by the first bytes, NULL for anything else. */
+const char *e2b_image_type(const void *bytes, size_t count);
+
+/* INVALID or TOO_LARGE with one line. */
 enum e2b_status e2b_image_decode(const void *bytes, size_t count, const struct e2b_image_rule *rule,
     struct e2b_image *out, struct e2b_error *err);
 void e2b_image_finish(struct e2b_image *image); /* zeroed is fine */

@@ -1,5 +1,7 @@
 #include "runtime/server/infer.h"
 
+#include "runtime/server/image.h"
+
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -270,14 +272,23 @@ static enum e2b_status read_outputs(const struct e2b_signature *signature, bool 
     return E2B_OK;
 }
 
+static enum e2b_status not_json(
+    const char *text, size_t bytes, const json_error_t *at, struct e2b_error *err) {
+    const char *type = e2b_image_type(text, bytes);
+    if (type)
+        return e2b_fail(err, E2B_INVALID,
+            "the request is a picture, not JSON: send it with the header Content-Type: %s", type);
+    return e2b_fail(err, E2B_INVALID, "the request is not JSON: line %d, column %d: %.120s",
+        at->line, at->column, at->text);
+}
+
 enum e2b_status e2b_infer_parse(const struct e2b_signature *signature, const char *text,
     size_t bytes, struct e2b_infer *out, struct e2b_error *err) {
     *out = (struct e2b_infer){.id = "", .samples = 1};
     json_error_t at;
     out->root = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &at);
     if (!out->root)
-        return e2b_fail(err, E2B_INVALID, "the request is not JSON: line %d, column %d: %.120s",
-            at.line, at.column, at.text);
+        return not_json(text, bytes, &at, err);
     if (!json_is_object(out->root))
         return e2b_fail(err, E2B_INVALID, "the request must be a JSON object");
     const json_t *id = json_object_get(out->root, "id");

@@ -55,6 +55,12 @@ static int port_of(int fd) {
     return ntohs(bound.head.sa_family == AF_INET6 ? bound.v6.sin6_port : bound.v4.sin_port);
 }
 
+static const char *way_out(int cause) {
+    if (cause == EADDRNOTAVAIL)
+        return ": take an address of this machine, or 0.0.0.0 for every one";
+    return cause == EADDRINUSE || cause == EACCES ? ": take another port, or 0 for a free one" : "";
+}
+
 enum e2b_status e2b_listen(
     const char *address, int port, int *out_socket, int *out_port, struct e2b_error *err) {
     union any_address at;
@@ -68,8 +74,8 @@ enum e2b_status e2b_listen(
     if (fd < 0 && everywhere && parse("0.0.0.0", port, &at))
         fd = open_at(&at, false);
     if (fd < 0)
-        return e2b_fail_code(err, E2B_IO, errno, "cannot listen on %s port %d: %s",
-            everywhere ? "any address" : address, port, strerror(errno));
+        return e2b_fail_code(err, E2B_IO, errno, "cannot listen on %s port %d: %s%s",
+            everywhere ? "any address" : address, port, strerror(errno), way_out(errno));
     *out_socket = fd;
     *out_port = port_of(fd);
     return E2B_OK;

@@ -54,6 +54,7 @@ static void what_is_refused_says_where(void **state) {
     static const struct {
         const char *text, *message;
     } cases[] = {
+        {"# \xc3\xa4\na:\n\t- 1\n", "t.yaml:3:1: is not YAML: a tab is there: indent with spaces"},
         {"", "t.yaml:1:1: is empty"},
         {"# only this\n", "t.yaml:1:1: is empty"},
         {"a: [1, 2\nb: 3\n", "is not YAML"},

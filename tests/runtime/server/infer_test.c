@@ -121,6 +121,8 @@ static const struct {
         E2B_INVALID, "differs"},
     {"{\"parameters\":{\"sequence_id\":5},\"inputs\":[]}", E2B_UNSUPPORTED, "sequence_id"},
     {"{\"parameters\":{\"sequence_start\":true},\"inputs\":[]}", E2B_UNSUPPORTED, "sequences"},
+    {"\xff\xd8\xff\xe0", E2B_INVALID, "Content-Type: image/jpeg"},
+    {"\x89PNG\r\n\x1a\n", E2B_INVALID, "Content-Type: image/png"},
     {"{\"parameters\":{\"priority\":-1},\"inputs\":[]}", E2B_INVALID, "priority"},
     {"{\"parameters\":{\"timeout\":\"5\"},\"inputs\":[]}", E2B_INVALID, "timeout"},
     {"{\"parameters\":{\"timeout\":9223372036854775807},\"inputs\":[]}", E2B_INVALID, "timeout"},

@@ -41,7 +41,8 @@ static void test_refuses(void **state) {
     assert_fails(e2b_listen("127.0.0.1", -1, &fd, &port, &err), E2B_INVALID, "-1", err);
     assert_fails(e2b_listen("192.0.2.1", 0, &fd, &port, &err), E2B_IO, "cannot listen", err);
     assert_ok(e2b_listen("127.0.0.1", 0, &fd, &port, &err), err);
-    assert_fails(e2b_listen("127.0.0.1", port, &other, &port, &err), E2B_IO, "already in use", err);
+    assert_fails(e2b_listen("127.0.0.1", port, &other, &port, &err), E2B_IO,
+        "already in use: take another port", err);
     close(fd);
 }
 
