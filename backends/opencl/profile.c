@@ -51,13 +51,8 @@ static bool takes_files(const char *folder) {
 /* Where PoCL looks if it is not told. */
 static bool default_folder_takes_files(void) {
     char folder[512];
-    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    bool named = cache && cache[0];
-    if (!named && !(home && home[0]))
-        return false;
-    snprintf(
-        folder, sizeof folder, "%s%s/pocl/kcache", named ? cache : home, named ? "" : "/.cache");
-    return takes_files(folder);
+    e2b_file_user_cache("pocl/kcache", folder, sizeof folder);
+    return folder[0] && takes_files(folder);
 }
 
 /* One of this user's own among the temporary ones. */

@@ -183,15 +183,22 @@ enum e2b_status e2b_file_make_folder(const char *path, struct e2b_error *err) {
     return E2B_OK;
 }
 
-void e2b_file_cache_folder(const char *configured, char *out, size_t capacity) {
+void e2b_file_user_cache(const char *name, char *out, size_t capacity) {
     const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
     int len = 0;
-    if (configured && configured[0])
-        len = snprintf(out, capacity, "%s", configured);
-    else if (cache && cache[0] == '/') /* a relative one is to be ignored, says the standard */
-        len = snprintf(out, capacity, "%s/e2bird", cache);
+    if (cache && cache[0] == '/') /* a relative one is to be ignored, says the standard */
+        len = snprintf(out, capacity, "%s/%s", cache, name);
     else if (home && home[0] == '/')
-        len = snprintf(out, capacity, "%s/.cache/e2bird", home);
+        len = snprintf(out, capacity, "%s/.cache/%s", home, name);
     if (capacity && (len <= 0 || (size_t)len >= capacity))
+        out[0] = '\0';
+}
+
+void e2b_file_cache_folder(const char *configured, char *out, size_t capacity) {
+    if (!configured || !configured[0])
+        e2b_file_user_cache("e2bird", out, capacity);
+    else if (strlen(configured) < capacity)
+        strcpy(out, configured);
+    else if (capacity)
         out[0] = '\0';
 }

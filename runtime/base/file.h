@@ -34,8 +34,11 @@ enum e2b_status e2b_file_replace(
 /* Create a folder and its parents; fine if it exists. */
 enum e2b_status e2b_file_make_folder(const char *path, struct e2b_error *err);
 
-/* The cache folder: configured if not NULL or empty, else $XDG_CACHE_HOME/e2bird, else
- * $HOME/.cache/e2bird. Writes "" if there is none. Does not create it. */
+/* Where a program keeps what it can make again: $XDG_CACHE_HOME/name, else $HOME/.cache/name.
+ * Writes
+ * "" if there is none. Does not create it. */
+void e2b_file_user_cache(const char *name, char *out, size_t capacity);
+/* Ours: configured if not NULL or empty, else that of "e2bird". */
 void e2b_file_cache_folder(const char *configured, char *out, size_t capacity);
 
 #endif
