@@ -136,6 +136,9 @@ static inline void multiply_values(
 #endif
 }
 
+/* Score i of a lane is that of this key. */
+#define KEY_AT(block, i) ((block) + (i) / 2 * 8 + (int)(lane & 3) * 2 + (i) % 2)
+
 static inline float from_lane(float value, uint lane_xor) {
     float other;
     asm volatile("shfl.sync.bfly.b32 %0, %1, %2, 0x1f, 0xffffffff;"
@@ -191,28 +194,38 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void attention_mma
         barrier(CLK_LOCAL_MEM_FENCE);
         float score[KEY_TILES][4];
         multiply_keys(score, query, to + stage * STAGE_BYTES, lane);
+#if MASK == 1
+        float masked[KEY_TILES * 2];
+#pragma unroll
+        for (int i = 0; i < KEY_TILES * 2; i++)
+            masked[i] = LOG2E * MASK_OF(0, min(KEY_AT(block, i), keys - 1));
+#endif
 #pragma unroll
         for (int h = 0; h < 2; h++) {
             float before = top[h];
 #pragma unroll
             for (int i = 0; i < KEY_TILES * 2; i++) {
-                int key = block + i / 2 * 8 + (int)(lane & 3) * 2 + i % 2;
+                int key = KEY_AT(block, i);
                 float each = score[i / 2][h * 2 + i % 2] * scale;
-                each = key >= keys ? -INFINITY
-                                   : fmax(each + LOG2E * MASK_OF(min(row + h * 8, queries - 1), key),
-                                       LOWEST);
+#if MASK == 1
+                each = fmax(each + masked[i], LOWEST);
+#elif MASK
+                each += LOG2E * MASK_OF(min(row + h * 8, queries - 1), min(key, keys - 1));
+                each = fmax(each, LOWEST);
+#endif
+                each = key >= keys ? -INFINITY : each;
                 score[i / 2][h * 2 + i % 2] = each;
                 top[h] = fmax(top[h], each);
             }
             top[h] = row_max(top[h]);
-            float factor = exp2(before - top[h]);
+            float factor = native_exp2(before - top[h]);
             total[h] *= factor;
 #pragma unroll
             for (int i = 0; i < COLUMN_TILES * 2; i++)
                 sum[i / 2][h * 2 + i % 2] *= factor;
 #pragma unroll
             for (int i = 0; i < KEY_TILES * 2; i++) {
-                float weight = exp2(score[i / 2][h * 2 + i % 2] - top[h]);
+                float weight = native_exp2(score[i / 2][h * 2 + i % 2] - top[h]);
                 score[i / 2][h * 2 + i % 2] = weight;
                 total[h] += weight;
             }

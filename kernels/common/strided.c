@@ -1,5 +1,6 @@
 #include "kernels/common/strided.h"
 
+#include "kernels/common/octets.h"
 #include "kernels/common/operand.h"
 
 #include <stdio.h>
@@ -365,6 +366,41 @@ static enum e2b_status emit_tiles(const struct e2b_call *call, const struct e2b_
     return add_operands(call, map, list, launch, err);
 }
 
+/* Whether rows are few elements that become 8: an image of few channels. */
+static bool makes_octets(const struct e2b_call *call, const struct e2b_map *map) {
+    const struct e2b_walk *walk = &map->walk;
+    int last = walk->rank - 1;
+    if (call->traits->is_cpu || walk->rank < 2 || walk->operands != 2
+        || strcmp(map->function, "FIRST") || map->activation.kind
+        || !e2b_dtype_is_float(dtype_of(call, map, 0)) || walk->stride[0][last] != 1
+        || walk->dims[last] + walk->pad_lanes != E2B_OCTET || map->operands[0].base % E2B_OCTET)
+        return false;
+    for (int i = 0; i < last; i++)
+        if (walk->stride[0][i] % E2B_OCTET)
+            return false;
+    return true;
+}
+
+static enum e2b_status emit_octets(const struct e2b_call *call, const struct e2b_map *map,
+    struct e2b_launch_list *list, struct e2b_error *err) {
+    const struct e2b_walk *walk = &map->walk;
+    int last = walk->rank - 1;
+    enum e2b_dtype to = dtype_of(call, map, 0);
+    struct e2b_launch *launch = e2b_launch_add(list, &e2b_source_tiled, "octets",
+        "-DOCTETS -DRANK=%d -DCT=float -D%s -DTY=%s -DTA=%s%s", walk->rank, e2b_dtype_macro(to),
+        e2b_dtype_cl(to), e2b_dtype_cl(dtype_of(call, map, 1)), e2b_octets_option(call->traits));
+    if (!launch)
+        return e2b_fail_memory(err, "a launch");
+    count_work(call, map, launch);
+    int64_t rows = e2b_walk_count(walk) / walk->dims[last];
+    e2b_launch_line(launch, call->traits, rows);
+    e2b_launch_int(launch, rows);
+    e2b_launch_int(launch, E2B_OCTET);
+    for (int i = last; i >= 0; i--)
+        e2b_launch_int(launch, walk->dims[i]);
+    return add_operands(call, map, list, launch, err);
+}
+
 enum e2b_status e2b_map_emit(const struct e2b_call *call, const struct e2b_map *map,
     struct e2b_launch_list *list, struct e2b_error *err) {
     struct e2b_map flat = *map;
@@ -374,6 +410,8 @@ enum e2b_status e2b_map_emit(const struct e2b_call *call, const struct e2b_map *
     if (flat.walk.rank > E2B_WALK_RANK)
         return e2b_fail(err, E2B_UNSUPPORTED, "%s: %d separate dimensions, kernels take at most %d",
             call->op->name, flat.walk.rank, E2B_WALK_RANK);
+    if (makes_octets(call, &flat))
+        return emit_octets(call, &flat, list, err);
     int dim = tiled_dim(&flat);
     if (dim < 0)
         return emit_rows(call, &flat, list, err);

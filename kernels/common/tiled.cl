@@ -1,7 +1,12 @@
 /* Copy, with a change of type, where input and output are dense along different dimensions:
  * dimension 0 is the output's, 1 the input's, the rest is z. A work-group moves a 32x32 tile, so
  * that both sides are read and written along their dense dimension. Elements d0 .. length - 1 of
- * a row are pad lanes and become 0. Options TY, TA: storage types; CT: float or long. */
+ * a row are pad lanes and become 0. Options TY, TA: storage types; CT: float or long.
+ * -DOCTETS: rows of 8 elements at multiples of 8, each by one work-item; T is TY then. */
+
+#ifdef OCTETS
+#include "kernels/common/octets.clh"
+#endif
 
 #define TILE 32
 #define CAT_(a, b) a##b
@@ -51,6 +56,21 @@
     __global TY *ty = y + y_offset + (y_base + AT(y));                                             \
     __global const TA *ta = a + a_offset + (a_base + AT(a))
 
+#ifdef OCTETS
+__kernel void octets(uint total, PARAMETERS) {
+    uint rest = (uint)get_global_id(0);
+    if (rest >= total)
+        return;
+    TAKE(i1, d1);
+    SPLIT;
+    __global const TA *ta = a + a_offset + (a_base + AT(a)) + i1 * a1;
+    float row[8];
+#pragma unroll
+    for (int i = 0; i < 8; i++)
+        row[i] = i < d0 ? CAT(GET_, TA)(ta, i * a0) : 0.0f;
+    store_octet(y + y_offset + (y_base + AT(y)) + i1 * y1, vload8(0, row));
+}
+#else
 __kernel void tile_local(PARAMETERS) {
     __local CT tile[TILE][TILE + 1];
     PLACES;
@@ -78,3 +98,4 @@ __kernel void tile_serial(PARAMETERS) {
             CAT(PUT_, TY)((CT)0, ty, j * y1 + i);
     }
 }
+#endif

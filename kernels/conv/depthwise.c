@@ -1,18 +1,11 @@
 #include "kernels/common/jobs.h"
+#include "kernels/common/octets.h"
 #include "kernels/conv/variants.h"
 
 #include <stdio.h>
 
 #define JOBS_PER_UNIT 8
-#define LANES 8             /* channels of a work-item on a GPU, as in depthwise.cl */
-#define GROUP 128           /* work-items there */
-#define ITEMS_PER_UNIT 1024 /* that keep a compute unit's memory accesses busy */
 #define MAX_TAPS 49
-#define PTX_SM 80
-#define MAX_SHARED_TAPS 5 /* of a row, whose weights stay in registers for a run of pixels */
-
-static const int runs[] = {2, 4, 7, 8};
-#define RUN_COUNT ((int)(sizeof runs / sizeof runs[0]))
 
 #define MAX_POINTERS                                                                               \
     256 /* to the inputs of a register tile: beyond, they take too long to find                    \
@@ -37,7 +30,7 @@ static int64_t pointer_count(const struct e2b_call *call, const struct e2b_conv_
 static const char *refuses(const struct e2b_call *call, const struct e2b_conv_geometry *g) {
     if (g->group_c != 1 || g->group_m != 1 || g->group == 1)
         return "not depthwise";
-    if (call->traits->channel_align % LANES)
+    if (call->traits->channel_align % E2B_OCTET)
         return "channels are not padded to a multiple of 8";
     return e2b_conv_refuses_packed(call);
 }
@@ -56,14 +49,6 @@ bool e2b_conv_depthwise_cpu_accepts(
     return !refused;
 }
 
-static bool is_aligned(const struct e2b_operand *operand) {
-    const struct e2b_tensor *tensor = &operand->tensor;
-    for (int i = 0; i < tensor->shape.rank; i++)
-        if (i != 1 && tensor->stride[i] % LANES)
-            return false;
-    return true;
-}
-
 bool e2b_conv_depthwise_accepts(const struct e2b_call *call, char *reason, size_t reason_bytes) {
     struct e2b_conv_geometry g;
     e2b_conv_geometry(call, &g);
@@ -71,9 +56,10 @@ bool e2b_conv_depthwise_accepts(const struct e2b_call *call, char *reason, size_
     if (!refused && g.kh * g.kw > MAX_TAPS)
         refused = "the kernel is too large";
     if (!refused
-        && !(is_aligned(&call->inputs[E2B_CONV_X]) && is_aligned(&call->outputs[0])
+        && !(e2b_octets_aligned(&call->inputs[E2B_CONV_X].tensor)
+            && e2b_octets_aligned(&call->outputs[0].tensor)
             && (!e2b_has_input(call, E2B_CONV_RESIDUAL)
-                || is_aligned(&call->inputs[E2B_CONV_RESIDUAL]))))
+                || e2b_octets_aligned(&call->inputs[E2B_CONV_RESIDUAL].tensor))))
         refused = "pixels are not at multiples of 8 elements";
     if (refused)
         snprintf(reason, reason_bytes, "%s", refused);
@@ -82,25 +68,7 @@ bool e2b_conv_depthwise_accepts(const struct e2b_call *call, char *reason, size_
 
 int e2b_conv_depthwise_candidates(const struct e2b_call *call) {
     (void)call;
-    return 1 + RUN_COUNT;
-}
-
-/* Neighbours that a work-item computes: more of them load less, fewer keep more of the device busy.
- */
-static int choose_run(const struct e2b_call *call, const struct e2b_conv_geometry *g) {
-    int64_t lines = g->n * g->oh * (e2b_conv_channels_end(call) / LANES);
-    int64_t wanted = (int64_t)call->traits->compute_units * ITEMS_PER_UNIT;
-    if (call->candidate > 0 && call->candidate <= RUN_COUNT)
-        return runs[call->candidate - 1];
-    if (g->kw > MAX_SHARED_TAPS)
-        return 1;
-    int best = 1;
-    for (int i = 0; i < RUN_COUNT; i++) {
-        int64_t items = e2b_ceil_div(g->ow, runs[i]);
-        if (lines * items >= wanted && (items * runs[i] - g->ow) * 8 <= g->ow)
-            best = runs[i];
-    }
-    return best;
+    return 1 + e2b_octets_runs();
 }
 
 /* A launch with tensors, weights and bias; NULL when out of memory. */
@@ -151,22 +119,21 @@ enum e2b_status e2b_conv_depthwise_emit(
     struct e2b_conv_geometry g;
     char more[128];
     e2b_conv_geometry(call, &g);
-    int run = choose_run(call, &g);
+    const struct e2b_octet_windows windows = {.octets = e2b_conv_channels_end(call) / E2B_OCTET,
+        .width = g.ow,
+        .lines = g.n * g.oh,
+        .kernel = g.kw,
+        .stride = params->stride[1],
+        .dilation = params->dilation[1]};
+    int run = e2b_octets_run(call->traits, &windows, call->candidate);
     snprintf(more, sizeof more,
         "-DPIXELS=%d -DKERNEL_H=%d -DKERNEL_W=%d -DSTRIDE_W=%d -DDILATION_W=%d%s", run, (int)g.kh,
         (int)g.kw, (int)params->stride[1], (int)params->dilation[1],
-        call->traits->ptx_sm >= PTX_SM ? " -DPTX" : "");
+        e2b_octets_option(call->traits));
     struct e2b_launch *launch = begin(call, out, &e2b_source_depthwise, "conv_depthwise", more);
     if (!launch)
         return e2b_fail_memory(err, "a convolution's launch");
     e2b_conv_add_geometry(call, launch);
-    size_t octets = (size_t)(e2b_conv_channels_end(call) / LANES);
-    e2b_launch_grid(launch, octets, (size_t)e2b_ceil_div(g.ow, run), (size_t)(g.n * g.oh));
-    size_t x = 1, y = 1;
-    while (x < octets && x < GROUP)
-        x *= 2;
-    while (x * y < GROUP && y * (size_t)run < (size_t)g.ow)
-        y *= 2;
-    e2b_launch_group(launch, x, y, GROUP / (x * y));
+    e2b_octets_grid(launch, &windows, run);
     return E2B_OK;
 }

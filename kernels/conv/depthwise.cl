@@ -1,56 +1,11 @@
 /* Depthwise convolution for GPUs: a work-item computes 8 channels of PIXELS neighbours in a line,
  * so that it loads each input of a kernel's row once, and a row's weights once for all of them. All
- * tensors lie at multiples of 8 elements and move 16 bytes at a time: a half at a time, as
- * vload_half must where it knows no alignment, is what this kernel would wait for.
- * -DKERNEL_H, -DKERNEL_W, -DSTRIDE_W and -DDILATION_W are the convolution's; -DPTX: halves are
- * converted by inline PTX of sm_80. */
+ * tensors lie at multiples of 8 elements.
+ * -DKERNEL_H, -DKERNEL_W, -DSTRIDE_W and -DDILATION_W are the convolution's; -DPTX as in octets.clh. */
+#include "kernels/common/octets.clh"
 #include "kernels/conv/conv.clh"
 
 #define COLUMNS ((PIXELS - 1) * STRIDE_W + (KERNEL_W - 1) * DILATION_W + 1)
-
-#ifdef PTX
-#include "kernels/common/tensor_core.clh"
-
-/* Compilers take a vector's load apart where they know its parts apart. */
-static inline float8 load_channels(__global const T *from) {
-#if defined(T_F16)
-    uint4 raw;
-    asm("ld.global.nc.v4.u32 {%0, %1, %2, %3}, [%4];"
-        : "=r"(raw.x), "=r"(raw.y), "=r"(raw.z), "=r"(raw.w)
-        : "l"((ulong)from));
-    return numbers(raw);
-#else
-    __global const float4 *halves = (__global const float4 *)from;
-    return (float8)(halves[0], halves[1]);
-#endif
-}
-
-#define store_channels store_outputs
-#elif defined(T_F16)
-static inline float8 load_channels(__global const T *from) {
-    const uint4 raw = *(__global const uint4 *)from;
-    const half *halves = (const half *)&raw;
-    return (float8)(vload_half4(0, halves), vload_half4(1, halves));
-}
-
-static inline void store_channels(__global T *to, float8 value) {
-    uint4 raw;
-    vstore_half4_rte(value.lo, 0, (half *)&raw);
-    vstore_half4_rte(value.hi, 1, (half *)&raw);
-    *(__global uint4 *)to = raw;
-}
-#else
-static inline float8 load_channels(__global const T *from) {
-    __global const float4 *halves = (__global const float4 *)from;
-    return (float8)(halves[0], halves[1]);
-}
-
-static inline void store_channels(__global T *to, float8 value) {
-    __global float4 *halves = (__global float4 *)to;
-    halves[0] = value.lo;
-    halves[1] = value.hi;
-}
-#endif
 
 static inline float8 load_numbers(__global const float *from) {
     __global const float4 *halves = (__global const float4 *)from;
@@ -84,7 +39,7 @@ __kernel void conv_depthwise(CONV_TENSORS, __global const float *restrict weight
         for (int c = 0; c < COLUMNS; c++) {
             float8 value = 0.0f;
             if ((uint)(left + c) < (uint)width)
-                value = load_channels(from + c * x_pixel);
+                value = load_octet(from + c * x_pixel);
 #pragma unroll
             for (int p = 0; p < PIXELS; p++)
 #pragma unroll
@@ -99,8 +54,8 @@ __kernel void conv_depthwise(CONV_TENSORS, __global const float *restrict weight
         if (ox + p >= out_width)
             continue;
 #ifdef RESIDUAL
-        sum[p] += load_channels(residual + r_base + (ox + p) * r_pixel);
+        sum[p] += load_octet(residual + r_base + (ox + p) * r_pixel);
 #endif
-        store_channels(y + y_base + (ox + p) * y_pixel, activate8(sum[p], act_a, act_b));
+        store_octet(y + y_base + (ox + p) * y_pixel, activate8(sum[p], act_a, act_b));
     }
 }

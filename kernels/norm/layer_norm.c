@@ -1,4 +1,5 @@
 #include "kernels/common/infer.h"
+#include "kernels/common/octets.h"
 #include "kernels/common/operand.h"
 #include "kernels/common/strided.h"
 #include "kernels/norm/norm.h"
@@ -6,7 +7,12 @@
 #include <math.h>
 #include <stdio.h>
 
-extern const struct e2b_source e2b_source_layer_norm;
+extern const struct e2b_source e2b_source_layer_norm, e2b_source_layer_norm_octets;
+
+/* As in layer_norm_octets.cl. */
+#define OCTET_LANES 32
+#define OCTET_ROWS 4
+#define MAX_OCTETS 8 /* of a row, in the registers of a work-item */
 
 enum input { X, SCALE, BIAS };
 
@@ -114,20 +120,36 @@ static bool accepts_group(const struct e2b_call *call, char *reason, size_t reas
     return accepts(call, reason, reason_bytes);
 }
 
-static enum e2b_status emit(
-    const struct e2b_call *call, struct e2b_launch_list *list, int group, struct e2b_error *err) {
+static bool is_constant(const struct e2b_call *call, int input) {
+    return !e2b_has_input(call, input) || call->inputs[input].constant;
+}
+
+static bool accepts_octets(const struct e2b_call *call, char *reason, size_t reason_bytes) {
+    struct e2b_walk rows;
+    int64_t length = row_length(call);
+    const char *refused = call->traits->is_cpu          ? "made for a GPU"
+        : call->traits->max_group < 128                 ? "needs groups of 128"
+        : length % E2B_OCTET                            ? "rows are no multiple of 8"
+        : length > E2B_OCTET * OCTET_LANES * MAX_OCTETS ? "rows are too long"
+        : !is_constant(call, SCALE) || !is_constant(call, BIAS) || call->inputs[X].constant
+        ? "scale and bias must be constant"
+        : !rows_of(call, &rows) ? "rows must be dense"
+                                : NULL;
+    for (int i = 0; !refused && i < rows.rank; i++)
+        if (rows.dims[i] > 1 && (rows.stride[0][i] % E2B_OCTET || rows.stride[1][i] % E2B_OCTET))
+            refused = "rows are not at multiples of 8 elements";
+    if (!refused)
+        return accepts(call, reason, reason_bytes);
+    snprintf(reason, reason_bytes, "%s", refused);
+    return false;
+}
+
+/* Arguments of all kernels. */
+static enum e2b_status add_arguments(const struct e2b_call *call, const struct e2b_walk *walk,
+    struct e2b_launch_list *list, struct e2b_launch *launch, struct e2b_error *err) {
     const struct e2b_layer_norm_params *params = call->params;
     enum e2b_dtype dtype = call->outputs[0].tensor.dtype;
-    struct e2b_walk walk;
-    rows_of(call, &walk);
-    int64_t rows = e2b_walk_count(&walk), length = row_length(call);
-    if (rows * length == 0)
-        return E2B_OK;
-    struct e2b_launch *launch = e2b_launch_add(list, &e2b_source_layer_norm,
-        group > 1 ? "layer_norm_group" : "layer_norm_serial", "-D%s -DGROUP=%d",
-        e2b_dtype_macro(dtype), group);
-    if (!launch)
-        return e2b_fail_memory(err, "a launch");
+    int64_t rows = e2b_walk_count(walk), length = row_length(call);
     launch->flops = 8.0 * (double)rows * (double)length;
     launch->bytes = 2.0 * (double)rows * (double)length * (double)e2b_dtype_bytes(dtype);
     for (int i = X; i <= BIAS; i++)
@@ -138,18 +160,51 @@ static enum e2b_status emit(
     e2b_launch_int(launch, rows);
     e2b_launch_int(launch, length);
     for (int i = 0; i < 3; i++) {
-        int dim = walk.rank - 1 - i;
-        e2b_launch_int(launch, dim < 0 ? 1 : walk.dims[dim]);
-        e2b_launch_int(launch, dim < 0 ? 0 : walk.stride[0][dim]);
-        e2b_launch_int(launch, dim < 0 ? 0 : walk.stride[1][dim]);
+        int dim = walk->rank - 1 - i;
+        e2b_launch_int(launch, dim < 0 ? 1 : walk->dims[dim]);
+        e2b_launch_int(launch, dim < 0 ? 0 : walk->stride[0][dim]);
+        e2b_launch_int(launch, dim < 0 ? 0 : walk->stride[1][dim]);
     }
     e2b_launch_float(launch, (double)params->epsilon);
+    return E2B_OK;
+}
+
+static enum e2b_status emit_octets(
+    const struct e2b_call *call, struct e2b_launch_list *list, struct e2b_error *err) {
+    struct e2b_walk walk;
+    rows_of(call, &walk);
+    int64_t rows = e2b_walk_count(&walk), octets = row_length(call) / E2B_OCTET;
+    if (rows * octets == 0)
+        return E2B_OK;
+    struct e2b_launch *launch = e2b_launch_add(list, &e2b_source_layer_norm_octets,
+        "layer_norm_octets", "-D%s -DROWS=%d -DOCTETS=%d%s",
+        e2b_dtype_macro(call->outputs[0].tensor.dtype), OCTET_ROWS,
+        (int)((octets + OCTET_LANES - 1) / OCTET_LANES), e2b_octets_option(call->traits));
+    if (!launch)
+        return e2b_fail_memory(err, "a launch");
+    e2b_launch_grid(launch, OCTET_LANES, (size_t)rows, 1);
+    e2b_launch_group(launch, OCTET_LANES, OCTET_ROWS, 1);
+    return add_arguments(call, &walk, list, launch, err);
+}
+
+static enum e2b_status emit(
+    const struct e2b_call *call, struct e2b_launch_list *list, int group, struct e2b_error *err) {
+    struct e2b_walk walk;
+    rows_of(call, &walk);
+    int64_t rows = e2b_walk_count(&walk);
+    if (rows * row_length(call) == 0)
+        return E2B_OK;
+    struct e2b_launch *launch = e2b_launch_add(list, &e2b_source_layer_norm,
+        group > 1 ? "layer_norm_group" : "layer_norm_serial", "-D%s -DGROUP=%d",
+        e2b_dtype_macro(call->outputs[0].tensor.dtype), group);
+    if (!launch)
+        return e2b_fail_memory(err, "a launch");
     e2b_launch_line(launch, call->traits, rows);
     if (group > 1) {
         e2b_launch_grid(launch, (size_t)(rows * group), 1, 1);
         e2b_launch_group(launch, (size_t)group, 1, 1);
     }
-    return E2B_OK;
+    return add_arguments(call, &walk, list, launch, err);
 }
 
 static enum e2b_status emit_group(
@@ -167,6 +222,7 @@ static double flops(const struct e2b_call *call) {
 }
 
 static const struct e2b_variant variants[] = {
+    {.name = "octets", .accepts = accepts_octets, .emit = emit_octets},
     {.name = "group", .accepts = accepts_group, .emit = emit_group},
     {.name = "serial", .accepts = accepts, .emit = emit_serial}, {.name = NULL}};
 

@@ -3,6 +3,7 @@
 #include "kernels/common/infer.h"
 #include "kernels/common/operand.h"
 #include "kernels/common/strided.h"
+#include "kernels/pool/variants.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -215,6 +216,11 @@ static double bytes(const struct e2b_call *call) {
         * (double)e2b_dtype_bytes(in->dtype);
 }
 
+void e2b_pool_count_work(const struct e2b_call *call, struct e2b_launch *launch) {
+    launch->flops = flops(call);
+    launch->bytes = bytes(call);
+}
+
 static void add_image(struct e2b_launch *launch, const struct image *image) {
     e2b_launch_int(launch, image->h);
     e2b_launch_int(launch, image->w);
@@ -233,8 +239,7 @@ static struct e2b_launch *add_launch(const struct e2b_call *call, struct e2b_lau
     if (!launch)
         return NULL;
     *to = image_of(out, out->stride);
-    launch->flops = flops(call);
-    launch->bytes = bytes(call);
+    e2b_pool_count_work(call, launch);
     e2b_launch_input(launch, 0);
     add_image(launch, &from);
     e2b_launch_output(launch, 0);
@@ -276,7 +281,7 @@ static bool accepts_group(const struct e2b_call *call, char *reason, size_t reas
     const char *why = !pool->global               ? "only for global pooling"
         : call->traits->is_cpu                    ? "needs local memory"
         : call->traits->max_group < 256           ? "needs groups of 256"
-        : pool->kernel[0] * pool->kernel[1] < 64  ? "few pixels: pool_window does it"
+        : pool->kernel[0] * pool->kernel[1] < 16  ? "few pixels: pool_window does it"
         : call->traits->local_bytes < 256 * 4 * 4 ? "needs 4 KiB of local memory"
                                                   : NULL;
     if (why) {
@@ -306,6 +311,10 @@ static enum e2b_status emit_group(
 
 static const struct e2b_variant variants[] = {
     {.name = "global_group", .accepts = accepts_group, .emit = emit_group},
+    {.name = "line",
+        .accepts = e2b_pool_line_accepts,
+        .emit = e2b_pool_line_emit,
+        .candidates = e2b_pool_line_candidates},
     {.name = "window", .accepts = accepts, .emit = emit}, {.name = NULL}};
 
 const struct e2b_op e2b_op_pool = {

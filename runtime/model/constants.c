@@ -8,13 +8,15 @@
 #define RESIDENT_BYTES 16384
 #define AT_ONCE 32768 /* elements */
 
-/* A part of a file, or another constant, scaled. */
+/* A part of a file, another constant, scaled, or several, joined. */
 struct e2b_origin {
     const struct e2b_weight_file *file;
     int64_t offset;
     const struct e2b_constant *base;
-    int64_t channels, inner; /* element i is of channel i / inner % channels */
-    double *scale;           /* NULL: 1 */
+    int64_t channels, inner;           /* element i is of channel i / inner % channels */
+    double *scale;                     /* NULL: 1 */
+    const struct e2b_constant **parts; /* one after the other along dimension `axis` */
+    int part_count, axis;
 };
 
 struct entry {
@@ -43,13 +45,18 @@ struct e2b_constants *e2b_constants_create(void) {
     return calloc(1, sizeof(struct e2b_constants));
 }
 
+static void finish_origin(const struct e2b_origin *origin) {
+    free(origin->scale);
+    free(origin->parts);
+}
+
 void e2b_constants_destroy(struct e2b_constants *store) {
     if (!store)
         return;
     for (struct entry *entry = store->entries, *next; entry; entry = next) {
         next = entry->next;
         free((void *)entry->constant.data);
-        free(entry->origin.scale);
+        finish_origin(&entry->origin);
         free(entry);
     }
     for (struct e2b_weight_file *file = store->files, *next; file; file = next) {
@@ -77,13 +84,14 @@ static size_t bytes_of(enum e2b_dtype dtype, const struct e2b_shape *shape) {
     return (size_t)e2b_shape_count(shape) * e2b_dtype_bytes(dtype);
 }
 
-/* Takes data, or origin's scale where data is NULL. */
+/* Takes data, or what origin holds where data is NULL. */
 static const struct e2b_constant *add_entry(struct e2b_constants *store, enum e2b_dtype dtype,
     const struct e2b_shape *shape, void *data, const struct e2b_origin *origin) {
     struct entry *entry = calloc(1, sizeof *entry);
     if (!entry) {
         free(data);
-        free(origin ? origin->scale : NULL);
+        if (origin)
+            finish_origin(origin);
         return NULL;
     }
     entry->constant = (struct e2b_constant){
@@ -206,6 +214,42 @@ static enum e2b_status read_scaled(const struct e2b_origin *origin, int64_t firs
     return err->status;
 }
 
+/* One part's share of elements first .. first + count - 1. Its rows have `length` elements, which
+ * begin `at` elements after the start of a joined row; the rows that are touched are read at once.
+ */
+static enum e2b_status read_share(const struct e2b_origin *origin, const struct e2b_constant *part,
+    int64_t at, int64_t length, int64_t first, int64_t count, char *to, struct e2b_error *err) {
+    int64_t row = origin->channels * origin->inner, begin = first / row;
+    int64_t rows = (first + count - 1) / row + 1 - begin;
+    size_t width = e2b_dtype_bytes(part->dtype);
+    char *values = malloc((size_t)(rows * length) * width + 1);
+    if (!values)
+        return e2b_fail_memory(err, "weights");
+    read_part(part, begin * length, rows * length, values, err);
+    for (int64_t i = 0; i < rows && err->status == E2B_OK; i++) {
+        int64_t start = (begin + i) * row + at, end = start + length;
+        int64_t from = start < first ? first : start;
+        int64_t until = end < first + count ? end : first + count;
+        if (from < until)
+            memcpy(to + (size_t)(from - first) * width,
+                values + (size_t)(i * length + from - start) * width,
+                (size_t)(until - from) * width);
+    }
+    free(values);
+    return err->status;
+}
+
+static enum e2b_status read_joined(const struct e2b_origin *origin, int64_t first, int64_t count,
+    void *to, struct e2b_error *err) {
+    int64_t at = 0;
+    for (int i = 0; i < origin->part_count && err->status == E2B_OK; i++) {
+        int64_t length = origin->parts[i]->shape.dims[origin->axis] * origin->inner;
+        read_share(origin, origin->parts[i], at, length, first, count, to, err);
+        at += length;
+    }
+    return err->status;
+}
+
 static enum e2b_status read_part(const struct e2b_constant *constant, int64_t first, int64_t count,
     void *to, struct e2b_error *err) {
     size_t width = e2b_dtype_bytes(constant->dtype), bytes = (size_t)count * width;
@@ -214,6 +258,8 @@ static enum e2b_status read_part(const struct e2b_constant *constant, int64_t fi
         memcpy(to, (const char *)constant->data + (size_t)first * width, bytes);
     else if (bytes && origin->file)
         return read_stored(origin->file, origin->offset + first * (int64_t)width, to, bytes, err);
+    else if (bytes && origin->parts)
+        return read_joined(origin, first, count, to, err);
     else if (bytes)
         return read_scaled(origin, first, count, to, err);
     return E2B_OK;
@@ -257,6 +303,48 @@ enum e2b_status e2b_constants_add_scaled(struct e2b_constants *store,
         return err->status;
     }
     return e2b_constants_add(store, E2B_F32, shape, data, recipe, out, err);
+}
+
+static enum e2b_status start_joined(const struct e2b_constant *const *parts, int count, int axis,
+    struct e2b_origin *out, struct e2b_error *err) {
+    *out = (struct e2b_origin){.inner = 1, .part_count = count, .axis = axis};
+    for (int i = axis + 1; i < parts[0]->shape.rank; i++)
+        out->inner *= parts[0]->shape.dims[i];
+    out->parts = calloc((size_t)count, sizeof *out->parts);
+    if (!out->parts)
+        return e2b_fail_memory(err, "joined weights");
+    for (int i = 0; i < count; i++) {
+        out->parts[i] = parts[i];
+        out->channels += parts[i]->shape.dims[axis];
+    }
+    return E2B_OK;
+}
+
+enum e2b_status e2b_constants_add_joined(struct e2b_constants *store,
+    const struct e2b_constant *const *parts, int count, int axis, const struct e2b_text *recipe,
+    const struct e2b_constant **out, struct e2b_error *err) {
+    struct e2b_shape shape = parts[0]->shape;
+    enum e2b_dtype dtype = parts[0]->dtype;
+    struct e2b_origin origin;
+    if (start_joined(parts, count, axis, &origin, err) != E2B_OK)
+        return err->status;
+    shape.dims[axis] = origin.channels;
+    size_t bytes = bytes_of(dtype, &shape);
+    if (bytes > RESIDENT_BYTES) {
+        *out = add_entry(store, dtype, &shape, NULL, &origin);
+        return *out && remember(store, recipe, *out) ? E2B_OK
+                                                     : e2b_fail_memory(err, "joined weights");
+    }
+    void *data = calloc(bytes + 1, 1);
+    if (!data)
+        e2b_fail_memory(err, "joined weights");
+    else
+        read_joined(&origin, 0, e2b_shape_count(&shape), data, err);
+    finish_origin(&origin);
+    if (err->status == E2B_OK)
+        return e2b_constants_add(store, dtype, &shape, data, recipe, out, err);
+    free(data);
+    return err->status;
 }
 
 const struct e2b_constant *e2b_constants_find(

@@ -45,6 +45,12 @@ enum e2b_status e2b_constants_add_scaled(struct e2b_constants *store,
     const struct e2b_constant *base, int axis, const double *scale, const struct e2b_text *recipe,
     const struct e2b_constant **out, struct e2b_error *err);
 
+/* Derive: the parts, floats of one type, one after the other along dimension `axis`; their other
+ * dimensions agree. */
+enum e2b_status e2b_constants_add_joined(struct e2b_constants *store,
+    const struct e2b_constant *const *parts, int count, int axis, const struct e2b_text *recipe,
+    const struct e2b_constant **out, struct e2b_error *err);
+
 /* The constant made by this recipe, or NULL. */
 const struct e2b_constant *e2b_constants_find(
     const struct e2b_constants *store, const struct e2b_text *recipe);

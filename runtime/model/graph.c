@@ -44,7 +44,8 @@ static enum e2b_status fuse(struct e2b_network *net, struct e2b_error *err) {
     if (e2b_pass_drop_views(net, err) != E2B_OK || e2b_pass_layer_norm(net, err) != E2B_OK
         || e2b_pass_recognise(net, err) != E2B_OK || e2b_pass_attention(net, err) != E2B_OK
         || e2b_pass_pad(net, err) != E2B_OK || e2b_pass_affine(net, err) != E2B_OK
-        || e2b_pass_residual(net, err) != E2B_OK || e2b_pass_activation(net, err) != E2B_OK)
+        || e2b_pass_residual(net, err) != E2B_OK || e2b_pass_activation(net, err) != E2B_OK
+        || e2b_pass_siblings(net, err) != E2B_OK)
         return err->status;
     return E2B_OK;
 }

@@ -37,6 +37,10 @@ enum e2b_status e2b_pass_residual(struct e2b_network *net, struct e2b_error *err
 /* An activation becomes the epilogue of the operator before it. */
 enum e2b_status e2b_pass_activation(struct e2b_network *net, struct e2b_error *err);
 
+/* Products of one operand with several constant matrices (queries, keys and values) become one by all
+ * of their columns, whose parts are read where they lie. */
+enum e2b_status e2b_pass_siblings(struct e2b_network *net, struct e2b_error *err);
+
 /* Choose each value's element type and layout, inserting the operator "convert" where a reader
  * needs another than the value has. Transpose becomes a view: its readers go by strides. Float
  * values inside are stored in graph->precision; inputs and outputs keep theirs. */

@@ -7,7 +7,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-extern const struct e2b_op_cases e2b_cases_conv, e2b_cases_gemm, e2b_cases_attention;
+extern const struct e2b_op_cases e2b_cases_conv, e2b_cases_gemm, e2b_cases_attention,
+    e2b_cases_pool, e2b_cases_move, e2b_cases_norm;
 
 static struct e2b_device *open_device(int sm, bool late) {
     static char cache[512];
@@ -70,6 +71,24 @@ static void depthwise_convolutions(void **state) {
     run(&e2b_cases_conv, "depthwise", 80, false);
 }
 
+static void pools(void **state) {
+    (void)state;
+    run(&e2b_cases_pool, "line", 0, false);
+    run(&e2b_cases_pool, "line", 80, false);
+}
+
+static void moves(void **state) {
+    (void)state;
+    run(&e2b_cases_move, "map", 0, false);
+    run(&e2b_cases_move, "map", 80, false);
+}
+
+static void norms(void **state) {
+    (void)state;
+    run(&e2b_cases_norm, "octets", 0, false);
+    run(&e2b_cases_norm, "octets", 80, false);
+}
+
 static void matrix_products(void **state) {
     (void)state;
     run(&e2b_cases_gemm, "mma", 90, false);
@@ -88,6 +107,9 @@ int main(void) {
         cmocka_unit_test(convolutions_by_warps),
         cmocka_unit_test(convolutions_by_warpgroups),
         cmocka_unit_test(depthwise_convolutions),
+        cmocka_unit_test(pools),
+        cmocka_unit_test(moves),
+        cmocka_unit_test(norms),
         cmocka_unit_test(matrix_products),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,6 +35,8 @@ static const struct e2b_op_case cases[] = {
             IN(F32, SHAPE(2), .constant = true, .values = VALUES(1, 2))),
         .expected = VALUES(-1, 2, -1, 2)},
     {"layer norm", "layer_norm", INPUTS(F32(2, 5, 77), CONST_F32(77), CONST_F32(77))},
+    {"layer norm of octets", "layer_norm", INPUTS(F32(3, 3, 264), CONST_F32(264), CONST_F32(264))},
+    {"layer norm without bias", "layer_norm", INPUTS(F32(1, 6, 40), CONST_F32(40))},
     {"layer norm over two dimensions", "layer_norm", ATTRS(INT("axis", 1)),
         INPUTS(F32(3, 5, 8), CONST_F32(5, 8)), .only_dense = true},
     {"layer norm with a wrong length", "layer_norm", INPUTS(F32(3, 8), CONST_F32(7)),

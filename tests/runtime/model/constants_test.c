@@ -151,11 +151,51 @@ static void scaled_ones_are_computed_where_they_are_read(void **state) {
     check_scaled(E2B_F16, 0);
 }
 
+static void joined_ones_are_read_from_their_parts(void **state) {
+    (void)state;
+    struct e2b_constants *store = e2b_constants_create();
+    struct e2b_error err = {0};
+    struct e2b_text recipe = {0};
+    const struct e2b_constant *parts[2], *joined;
+    const struct e2b_shape shapes[] = {{2, {90, 60}}, {2, {90, 20}}};
+    for (int k = 0; k < 2; k++) {
+        int64_t count = e2b_shape_count(&shapes[k]);
+        double *values = calloc((size_t)count, sizeof *values);
+        for (int64_t i = 0; i < count; i++)
+            values[i] = (double)(k ? -1 - i : i);
+        assert_ok(
+            e2b_constants_add_doubles(store, E2B_F32, &shapes[k], values, NULL, &parts[k], &err),
+            err);
+        free(values);
+    }
+    e2b_text_add(&recipe, "join");
+    assert_ok(e2b_constants_add_joined(store, parts, 2, 1, &recipe, &joined, &err), err);
+    assert_ptr_equal(e2b_constants_find(store, &recipe), joined);
+    assert_int_equal(joined->shape.dims[1], 80);
+    assert_null(joined->data);
+    double *all = e2b_constant_doubles(joined, &err);
+    for (int row = 0; row < 90; row++)
+        for (int i = 0; i < 80; i++)
+            assert_true(all[row * 80 + i] == (i < 60 ? row * 60 + i : -1 - row * 20 - (i - 60)));
+    free(all);
+    double scale[90];
+    for (int i = 0; i < 90; i++)
+        scale[i] = i;
+    e2b_text_add(&recipe, " scaled");
+    assert_ok(e2b_constants_add_scaled(store, joined, 0, scale, &recipe, &joined, &err), err);
+    all = e2b_constant_doubles(joined, &err);
+    assert_true(all[80 * 89 + 61] == -1.0 * (1 + 20 * 89 + 1) * 89);
+    free(all);
+    e2b_text_finish(&recipe);
+    e2b_constants_destroy(store);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(small_ones_are_shared_by_content),
         cmocka_unit_test(derived_ones_are_found_by_recipe),
         cmocka_unit_test(scalars_are_told_apart),
+        cmocka_unit_test(joined_ones_are_read_from_their_parts),
         cmocka_unit_test(large_ones_stay_in_their_file),
         cmocka_unit_test(scaled_ones_are_computed_where_they_are_read),
     };
