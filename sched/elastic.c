@@ -534,7 +534,7 @@ static bool form(const struct e2b_policy *policy, int index, int slot, int size_
     const struct e2b_sched_slots *slots = &policy->models[index].slots;
     const struct e2b_sched_instances *instances = &slots->instances;
     int size = instances->sizes[size_index], count;
-    if (!e2b_sched_instances_free(instances, size_index) || !has_room(policy, index, size_index, 0))
+    if (!e2b_sched_instances_free(instances, size_index))
         return false;
     int first = e2b_sched_waiting_run(&slots->waiting, slot, size, &count);
     *out = (struct e2b_sched_batch){first, count, size_index, -1};
@@ -562,6 +562,7 @@ static bool choose_around(
         int together = policy->forecast.exclusive ? 1 : add_smaller(policy, index, starts);
         for (int count = together; count >= 1; count -= together > 1 ? together - 1 : 1) {
             weigh(policy, index, followers, starts, count, &choice);
+            choice.start = has_room(policy, index, i, 0);
             if (!found || choice.cost < best->cost)
                 *best = choice;
             found = true;

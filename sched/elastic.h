@@ -22,8 +22,8 @@
  *
  * A device that one batch fills gains nothing from company: each batch ends later and none earlier.
  * So when much is asked of it, or more waits than half a full batch, batches run one after another,
- * beside one another only where there is room, and each is the one that gives most samples for its
- * time.
+ * each the one that gives most samples for its time; one that needs more room than there is waits
+ * for it, as smaller ones beside one another would keep it from ever getting any.
  *
  * Models: by priority, then the urgent by due time, then by device time received over weight. A
  * request or model that waits for room lets few others pass, so none starves.

@@ -16,17 +16,43 @@
 #define FIRST_DEMAND 1.0 /* from above: where nothing is slowed, no step shows the way */
 #define LEAST_DEMAND 0.01
 #define MOST_DEMAND 2.0
+#define SAME_NS 1e-3
 #define LOW_DEMAND 1e-4 /* how much a lower demand is preferred where nothing was measured */
 
 /* Fitting. */
 
+/* Batches that share the device from when each was enqueued, one behind the other (sched/policy.h).
+ * A batch may run while it is enqueued. */
 static double makespan_of(
     const struct e2b_forecast *forecast, const struct e2b_composition *composition) {
-    struct e2b_forecast_start starts[E2B_PROFILE_MAX_BATCHES];
-    for (int i = 0; i < composition->count; i++)
-        starts[i] = (struct e2b_forecast_start){0, composition->size_index[i],
-            forecast->models[0].sizes[composition->size_index[i]], INT64_MAX};
-    return e2b_forecast_walk(forecast, starts, composition->count).last_ns;
+    const struct e2b_forecast_model *model = &forecast->models[0];
+    double left_ns[E2B_PROFILE_MAX_BATCHES], at_ns = 0, next_ns = 0;
+    int started = 0, ended = 0;
+    while (ended < composition->count) {
+        double demand = 0, least_ns = INFINITY;
+        if (started < composition->count && next_ns <= at_ns) {
+            left_ns[started] = model->solo_ns[composition->size_index[started]];
+            next_ns = at_ns + model->host_ns[composition->size_index[started++]];
+            continue;
+        }
+        for (int i = 0; i < started; i++)
+            if (left_ns[i] > 0) {
+                demand += model->demand[composition->size_index[i]];
+                least_ns = fmin(least_ns, left_ns[i]);
+            }
+        double slowdown = started - ended > 1 ? fmax(demand, 1) : 1;
+        double step_ns = least_ns * slowdown;
+        if (started < composition->count)
+            step_ns = fmin(step_ns, next_ns - at_ns);
+        for (int i = 0; i < started; i++)
+            if (left_ns[i] > 0) {
+                left_ns[i] -= step_ns / slowdown;
+                left_ns[i] = left_ns[i] < SAME_NS ? 0 : left_ns[i];
+                ended += left_ns[i] <= 0;
+            }
+        at_ns += step_ns;
+    }
+    return at_ns;
 }
 
 static double error_of(

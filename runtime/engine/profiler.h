@@ -1,8 +1,9 @@
 /* The profiler: what the policy's tables need to know of a model on a device, measured at load:
  * each batch size alone, a bounded set of compositions side by side (after E2bird, which runs all
  * of them), the host's time of a launch, and the copy back. From the compositions the demand of
- * each size is fitted (sched/policy.h), so that sched/forecast.h, which the policy asks, comes
- * closest to what was measured. Internal to the engine. */
+ * each size is fitted (sched/policy.h), where each batch begins when the host has enqueued those
+ * before it: a host that is slow beside the device keeps batches apart that would slow one another.
+ * Internal to the engine. */
 #ifndef E2B_ENGINE_PROFILER_H
 #define E2B_ENGINE_PROFILER_H
 

@@ -156,6 +156,23 @@ static void a_device_that_gains_nothing_from_company_runs_one_at_a_time(void **s
     SCRIPT_RUN(ops, e2b_script_policy(ops, &model, 1, ""), &model, steps);
 }
 
+/* A pair would have room beside what runs, but four together take less of the device each. */
+static void much_that_waits_does_so_for_the_batch_that_gives_most(void **state) {
+    (void)state;
+    struct e2b_sched_model model = known_model(1);
+    model.demand[0] = 0.4;
+    model.demand[1] = 0.6;
+    const struct e2b_script_step steps[] = {
+        {READY(0, 0), "run0:0+1/1#0(COMPOSED)"},
+        {MORE(100, 1), ""},
+        {MORE(100, 2), ""},
+        {MORE(100, 3), ""},
+        {READY(100, 4), ""},
+        {TOOK(1000, 0, 1000), "run0:1+4/4#0(FULL)"},
+    };
+    SCRIPT_RUN(ops, e2b_script_policy(ops, &model, 1, ""), &model, steps);
+}
+
 static void a_device_with_room_starts_each_at_once(void **state) {
     (void)state;
     const struct e2b_sched_model model = known_model(0.2);
@@ -396,6 +413,7 @@ int main(void) {
         cmocka_unit_test(a_withdrawn_slot_does_not_run),
         cmocka_unit_test(hopeless_slots_are_dropped_in_time),
         cmocka_unit_test(a_device_that_gains_nothing_from_company_runs_one_at_a_time),
+        cmocka_unit_test(much_that_waits_does_so_for_the_batch_that_gives_most),
         cmocka_unit_test(a_device_with_room_starts_each_at_once),
         cmocka_unit_test(a_batch_is_held_when_the_next_request_is_near),
         cmocka_unit_test(predictions_are_counted),

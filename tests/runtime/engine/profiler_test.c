@@ -56,6 +56,26 @@ static void a_fit_finds_the_demands_that_made_the_makespans(void **state) {
     assert_true(profile.demand[0] < 0.3);
 }
 
+/* A second batch is there only when the host has enqueued it: each takes 100 us alone and all of
+ * the device, the second comes after 60 us, when 40 us of the first are left. */
+static void a_fit_knows_that_the_host_enqueues_one_after_another(void **state) {
+    (void)state;
+    struct e2b_sched_model model = model_of(2);
+    struct e2b_profile profile = {0};
+    struct e2b_error err = {0};
+    model.launch_ns = 60000;
+    for (int i = 0; i < 2; i++) {
+        model.launches[i] = 1;
+        model.solo_ns[i] = 100000;
+    }
+    const struct e2b_composition full = {2, {0, 1}, 200000}, half = {2, {0, 1}, 180000};
+    assert_ok(e2b_profile_fit(&model, &full, 1, &profile, &err), err);
+    assert_true(fabs(profile.demand[0] + profile.demand[1] - 2) < 0.05);
+    assert_true(profile.mean_error < 0.01);
+    assert_ok(e2b_profile_fit(&model, &half, 1, &profile, &err), err);
+    assert_true(fabs(profile.demand[0] + profile.demand[1] - 1.5) < 0.05);
+}
+
 static void a_size_that_was_never_in_company_stays_unknown(void **state) {
     (void)state;
     struct e2b_sched_model model = model_of(3);
@@ -222,6 +242,7 @@ static void a_real_device_is_profiled(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_fit_finds_the_demands_that_made_the_makespans),
+        cmocka_unit_test(a_fit_knows_that_the_host_enqueues_one_after_another),
         cmocka_unit_test(a_size_that_was_never_in_company_stays_unknown),
         cmocka_unit_test(a_file_is_read_only_if_it_is_whole_and_meant),
         cmocka_unit_test(what_runs_side_by_side_for_nothing_has_little_demand),
