@@ -14,7 +14,8 @@ import statistics
 import subprocess
 import sys
 
-NUMBERS = ("load_percent", "p50_ms", "p99_ms", "mean_ms", "goodput_per_s", "violations",
+NUMBERS = ("most_in_time_per_s", "clairvoyant_in_time_per_s", "clairvoyant_p99_ms",
+           "least_p99_ms", "sent_per_s", "target_ms", "load_percent", "p50_ms", "p99_ms", "mean_ms", "goodput_per_s", "violations",
            "mean_batch", "offered_per_s", "most_lag_ms")
 
 
@@ -25,7 +26,7 @@ def read_table(path):
         for key in NUMBERS:
             if key in row:
                 row[key] = float(row[key])
-        row["label"] = row["policy"] + (f" ({row['variant']})" if row["variant"] else "")
+        row["label"] = row.get("policy", "") + (f" ({row['variant']})" if row.get("variant") else "")
     return rows
 
 
@@ -187,6 +188,33 @@ def queue_plots(folder, runs, plots):
                          ["set xlabel 'ms'", "set ylabel 'slots'"], series, "with steps")
 
 
+def bound_table(bounds):
+    lines = [[arrivals, models, f"{load:g} %", *(f"{median(rows, key):.{digits}f}" for key, digits
+              in (("sent_per_s", 1), ("clairvoyant_in_time_per_s", 1), ("most_in_time_per_s", 1),
+                  ("clairvoyant_p99_ms", 2), ("least_p99_ms", 2)))]
+             for (arrivals, models, load), rows
+             in sorted(grouped(bounds, "arrivals", "models", "load_percent").items())]
+    return table(["arrivals", "models", "load", "sent, 1/s", "clairvoyant, in time, 1/s",
+                  "bound, 1/s", "clairvoyant p99, ms", "bound, ms"], lines)
+
+
+def model_tables(folder, runs):
+    """Of groups of several models, each one's share: a line a policy and model."""
+    labels = {row["run"]: row for row in runs}
+    rows = [{**row, **{key: labels[row["run"]][key] for key in
+                       ("models", "arrivals", "load_percent", "label")},
+             "missed": 1 - (float(row["right"]) - float(row["late"])) / max(1, float(row["sent"]))}
+            for row in read_table(folder / "models.csv") if "+" in labels[row["run"]]["models"]]
+    for (models, arrivals), members in grouped(rows, "models", "arrivals").items():
+        lines = [[f"{load:g} %", model, f"{median(parts, 'target_ms'):.2f}", label,
+                  f"{median(parts, 'p50_ms'):.2f}", f"{median(parts, 'p99_ms'):.2f}",
+                  f"{100 * median(parts, 'missed'):.2f}"]
+                 for (load, model, label), parts
+                 in sorted(grouped(members, "load_percent", "model", "label").items())]
+        yield f"### {models}, {arrivals}: each model\n\n" + table(
+            ["load", "model", "target, ms", "policy", "p50, ms", "p99, ms", "missed, %"], lines)
+
+
 def run_tables(runs):
     for (models, arrivals), members in grouped(runs, "models", "arrivals").items():
         lines = []
@@ -248,6 +276,13 @@ def report(folder, subject):
         text += ["Highest load that keeps the target, ratio (above 1: more):\n",
                  comparison(peaks, subject, ("models", "arrivals"), "load_percent", False, None)]
     text += ["## Latency against load\n", *load_plots(runs, plots), *run_tables(runs),
+             *model_tables(folder, runs)]
+    bounds = read_table(folder / "bounds.csv")
+    if bounds:
+        text += ["## What could be had\n\nBy a schedule that knows all arrivals and runs one "
+                 "batch at a time, and a bound that nothing exceeds (sched/optimal.h). p99 is of "
+                 "all that was sent.\n", bound_table(bounds)]
+    text += [
              "## Distributions\n", *distribution_plots(runs, quantiles, plots)]
     if peaks:
         text += ["## Peak load under the target\n", *peak_plots(peaks, plots), peak_table(peaks)]
@@ -256,13 +291,70 @@ def report(folder, subject):
     print(folder / "report.md")
 
 
+def relative_error(simulated, measured):
+    return f"{100 * (simulated / measured - 1):+.0f} %" if measured else "-"
+
+
+def same_order(measured, simulated, value):
+    """Share of the pairs of policies that stand in the same order in both, where they differ by
+    more than 5 % in what was measured; and their number."""
+    pairs = [(a, b) for a in measured for b in measured
+             if a < b and abs(measured[a][value] - measured[b][value])
+             > 0.05 * max(measured[a][value], measured[b][value])]
+    same = sum((measured[a][value] > measured[b][value]) == (simulated[a][value]
+                                                              > simulated[b][value])
+               for a, b in pairs)
+    return same, len(pairs)
+
+
+def agreement(folder, simulated_folder):
+    """How far a simulation of a device is from what was measured on it, cell by cell."""
+    values = ("mean_ms", "p50_ms", "p99_ms", "goodput_per_s")
+    keys = ("models", "arrivals", "load_percent")
+    cells = [{point: {value: median(rows, value) for value in values}
+              for point, rows in grouped(read_table(path / "runs.csv"), *keys, "label").items()}
+             for path in (folder, simulated_folder)]
+    both = sorted(set(cells[0]) & set(cells[1]))
+    errors = {value: sorted(abs(cells[1][point][value] / cells[0][point][value] - 1)
+                            for point in both if cells[0][point][value])
+              for value in values}
+    summary = [[value, f"{100 * statistics.median(error):.0f} %",
+                f"{100 * error[int(0.9 * (len(error) - 1))]:.0f} %", f"{100 * error[-1]:.0f} %"]
+               for value, error in errors.items() if error]
+    order = []
+    for value in values:
+        found = [same_order(*({point[3]: cell[point] for point in both if point[:3] == place}
+                              for cell in cells), value)
+                 for place in sorted({point[:3] for point in both})]
+        same, pairs = (sum(part) for part in zip(*found))
+        order.append([value, f"{same} of {pairs}"])
+    lines = [[*(show(part) for part in point),
+              *(f"{cells[0][point][value]:.2f} -> {cells[1][point][value]:.2f} "
+                f"({relative_error(cells[1][point][value], cells[0][point][value])})"
+                for value in values)] for point in both]
+    text = ["# Simulated against measured\n",
+            f"{len(both)} cells. Error of the simulation, relative to what was measured:\n",
+            table(["value", "median", "90 % of cells below", "largest"], summary),
+            "Pairs of policies that differ by more than 5 % in the same cell, and stand in the "
+            "same order in both:\n", table(["value", "pairs"], order),
+            "Measured -> simulated:\n",
+            table(["models", "arrivals", "load", "policy", *values], lines)]
+    (folder / "agreement.md").write_text("\n".join(text), encoding="utf-8")
+    print(folder / "agreement.md")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--subject", default="elastic",
                         help="the policy that the others are compared with (default elastic)")
+    parser.add_argument("--simulated", type=pathlib.Path, metavar="FOLDER",
+                        help="the same on a simulation: write agreement.md instead")
     args = parser.parse_args()
-    report(args.folder, args.subject)
+    if args.simulated:
+        agreement(args.folder, args.simulated)
+    else:
+        report(args.folder, args.subject)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@
 
 struct lab_args {
     struct arg_list models, policies, arrivals;
-    const char *table, *device, *precision, *target, *folder, *seconds, *loads, *measure;
+    const char *table, *tune_table, *device, *precision, *target, *folder, *seconds, *loads,
+        *measure;
     struct arg_ints sizes;
     int repeats, seed, instances, slots, tune_runs, percentile;
     bool peak, again, deadlines, trace;
@@ -151,6 +152,16 @@ static enum e2b_status measure(const struct lab_args *args, const struct e2b_lab
     return e2b_lab_table_write(args->measure, table, identity, err);
 }
 
+static enum e2b_status take_tune_table(const struct lab_args *args, struct e2b_lab_table *table,
+    struct e2b_lab_matrix *matrix, struct e2b_error *err) {
+    if (!args->tune_table)
+        return E2B_OK;
+    if (!args->tune_runs || args->table)
+        return e2b_fail(err, E2B_INVALID, "--tune-sim is for --tune on a device, without --sim");
+    matrix->tune_table = table;
+    return e2b_lab_table_read(args->tune_table, table, err);
+}
+
 static void run_lab(const struct lab_args *args, int argc, char **argv, struct e2b_error *err) {
     struct e2b_lab_matrix *matrix = calloc(1, sizeof *matrix);
     struct e2b_lab_table *table = calloc(1, sizeof *table);
@@ -160,9 +171,11 @@ static void run_lab(const struct lab_args *args, int argc, char **argv, struct e
         e2b_text_add(&command, " %s", argv[i]);
     if (!matrix || !table || command.failed) {
         e2b_fail_memory(err, "a comparison");
-    } else if (take_args(args, table, matrix, err) == E2B_OK) {
+    } else if (take_args(args, table, matrix, err) == E2B_OK
+        && take_tune_table(args, table, matrix, err) == E2B_OK) {
         matrix->command = command.data;
-        if (args->table) /* devices are made anew for each run: too many lines */
+        if (args->table
+            || args->tune_table) /* devices are made anew for each run: too many lines */
             e2b_log_set_level(E2B_LOG_WARN);
         if (args->measure)
             measure(args, matrix, table, err);
@@ -215,6 +228,8 @@ static int lab(int argc, char **argv) {
         {"--seed", "N", "the first of them (default 1)", ARG_INT, &given.seed, 0, 1000000},
         {"--tune", "N", "also each policy with the best of N points of its options' grid", ARG_INT,
             &given.tune_runs, 2, 1000000},
+        {"--tune-sim", "TABLE", "tune on a simulation by this table, not on the device", ARG_TEXT,
+            &given.tune_table, 0, 0},
         {"--peak", NULL, "also find the highest load that keeps the target", ARG_FLAG, &given.peak,
             0, 0},
         {"--again", NULL, "run the first policy twice: the difference is the noise", ARG_FLAG,

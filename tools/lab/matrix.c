@@ -33,6 +33,12 @@ struct comparison {
     int count;
 };
 
+static void name_model(char *out, size_t capacity, const char *file) {
+    const char *slash = strrchr(file, '/'), *name = slash ? slash + 1 : file;
+    const char *end = strstr(name, ".onnx");
+    snprintf(out, capacity, "%.*s", end ? (int)(end - name) : (int)strlen(name), name);
+}
+
 enum e2b_status e2b_lab_group_parse(
     const char *text, struct e2b_lab_group *out, struct e2b_error *err) {
     char copy[1024], *rest = NULL;
@@ -44,11 +50,10 @@ enum e2b_status e2b_lab_group_parse(
         if (out->count == E2B_LAB_MAX_MODELS || strlen(file) >= sizeof out->files[0])
             return e2b_fail(err, E2B_INVALID, "models \"%.80s\": at most %d of at most %zu letters",
                 text, E2B_LAB_MAX_MODELS, sizeof out->files[0] - 1);
-        const char *slash = strrchr(file, '/'), *name = slash ? slash + 1 : file;
-        const char *end = strstr(name, ".onnx");
-        size_t used = strlen(out->name), length = end ? (size_t)(end - name) : strlen(name);
-        snprintf(out->name + used, sizeof out->name - used, "%s%.*s", used ? "+" : "", (int)length,
-            name);
+        char name[sizeof out->files[0]];
+        size_t used = strlen(out->name);
+        name_model(name, sizeof name, file);
+        snprintf(out->name + used, sizeof out->name - used, "%s%s", used ? "+" : "", name);
         strcpy(out->files[out->count++], file);
     }
     if (out->count == 0)
@@ -197,18 +202,43 @@ static enum e2b_status find_peak(
     return E2B_OK;
 }
 
-static enum e2b_status tune_all(struct comparison *comparison, struct e2b_error *err) {
+static enum e2b_status tune_all(
+    struct comparison *comparison, struct e2b_lab_setup *setup, struct e2b_error *err) {
     const struct e2b_lab_matrix *matrix = comparison->matrix;
     for (int contender = 0; contender < matrix->contender_count; contender++)
         for (int arrivals = 0; arrivals < matrix->arrivals_count; arrivals++)
             for (int load = 0; load < loads_of(matrix, arrivals); load++)
-                if (e2b_lab_tune(&comparison->setup, &matrix->contenders[contender],
-                        &matrix->arrivals[arrivals], load_at(matrix, arrivals, load),
-                        matrix->seed + TUNING_SEED, matrix->tune_runs,
-                        tuned_at(comparison, contender, arrivals, load), err)
+                if (e2b_lab_tune(setup, &matrix->contenders[contender], &matrix->arrivals[arrivals],
+                        load_at(matrix, arrivals, load), matrix->seed + TUNING_SEED,
+                        matrix->tune_runs, tuned_at(comparison, contender, arrivals, load), err)
                     != E2B_OK)
                     return err->status;
     return E2B_OK;
+}
+
+/* On a simulation, which costs none of the device's time. */
+static enum e2b_status tune_simulated(struct comparison *comparison, struct e2b_error *err) {
+    char names[E2B_LAB_MAX_MODELS][E2B_LAB_NAME];
+    struct e2b_lab_setup_spec spec = comparison->matrix->setup;
+    struct e2b_lab_setup setup;
+    spec.rig.table = comparison->matrix->tune_table;
+    spec.rig.model_count = comparison->group->count;
+    for (int i = 0; i < spec.rig.model_count; i++) {
+        name_model(names[i], sizeof names[i], comparison->group->files[i]);
+        spec.rig.models[i].file = names[i];
+    }
+    if (e2b_lab_setup_init(&setup, &spec, err) == E2B_OK)
+        tune_all(comparison, &setup, err);
+    e2b_lab_setup_finish(&setup);
+    return err->status;
+}
+
+static enum e2b_status tune(struct comparison *comparison, struct e2b_error *err) {
+    const struct e2b_lab_matrix *matrix = comparison->matrix;
+    if (matrix->tune_runs <= 1)
+        return E2B_OK;
+    return matrix->tune_table ? tune_simulated(comparison, err)
+                              : tune_all(comparison, &comparison->setup, err);
 }
 
 /* Every cell, of loads or of peaks, in random order. */
@@ -244,7 +274,7 @@ static enum e2b_status compare(struct comparison *comparison, struct e2b_error *
         calloc(points * VARIANTS * (size_t)matrix->repeats, sizeof *comparison->cells);
     if (!comparison->tuned || !comparison->cells)
         return e2b_fail_memory(err, "a comparison");
-    if (matrix->tune_runs > 1 && tune_all(comparison, err) != E2B_OK)
+    if (tune(comparison, err) != E2B_OK)
         return err->status;
     list_cells(comparison, false);
     for (int i = 0; i < comparison->count && err->status == E2B_OK; i++) {

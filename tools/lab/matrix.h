@@ -20,9 +20,10 @@ struct e2b_lab_matrix {
     struct e2b_lab_arrivals arrivals[E2B_LAB_MOST];
     double loads[E2B_LAB_MOST]; /* percent; a closed loop has none and runs once */
     int group_count, contender_count, arrivals_count, load_count;
-    int repeats, tune_runs; /* tune_runs 0: as given only */
-    bool peak, again;       /* again: the first policy once more, whose difference is the noise */
-    bool trace; /* write trace_<run>.json of each policy at the last load, first arrivals */
+    int repeats, tune_runs;                 /* tune_runs 0: as given only */
+    const struct e2b_lab_table *tune_table; /* tune on a simulation of it; NULL: where it runs */
+    bool peak, again; /* again: the first policy once more, whose difference is the noise */
+    bool trace;       /* write trace_<run>.json of each policy at the last load, first arrivals */
     uint64_t seed;
     const char *folder, *command; /* command: for the record */
 };
