@@ -162,6 +162,7 @@ static void much_that_waits_does_so_for_the_batch_that_gives_most(void **state) 
     struct e2b_sched_model model = known_model(1);
     model.demand[0] = 0.4;
     model.demand[1] = 0.6;
+    model.solo_ns[1] = 1500;
     const struct e2b_script_step steps[] = {
         {READY(0, 0), "run0:0+1/1#0(COMPOSED)"},
         {MORE(100, 1), ""},
