@@ -2,7 +2,7 @@
 
 #define MOST 8192
 #define ENOUGH 100
-#define CREDIT 2048        /* promises, of which so many may be broken before as many were judged */
+#define CREDIT 2048 /* promises, of which so many may be broken before as many were judged */
 #define FIRST_PATIENCE 2048 /* judged promises for a step up */
 
 void e2b_sched_trust_init(struct e2b_sched_trust *trust, double first_limit) {

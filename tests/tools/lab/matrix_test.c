@@ -87,6 +87,7 @@ static char *play(bool peak) {
     matrix->setup.seconds = 0.5;
     matrix->again = matrix->trace = true;
     matrix->tune_runs = peak ? 3 : 0;
+    matrix->tune_table = peak ? bench_table() : NULL;
     matrix->peak = peak;
     assert_ok(e2b_lab_group_parse("a", &matrix->groups[0], &err), err);
     assert_ok(e2b_lab_group_parse("a+b", &matrix->groups[1], &err), err);
