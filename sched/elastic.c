@@ -373,7 +373,8 @@ static void admit_newcomers(
     struct model *model = &policy->models[index];
     if (model->newcomers.count == 0)
         return;
-    double running_ns = e2b_forecast_walk(&policy->forecast, NULL, 0).area_ns;
+    struct e2b_forecast_outcome running = e2b_forecast_walk(&policy->forecast, NULL, 0);
+    double running_ns = policy->forecast.exclusive ? running.all_ns : running.area_ns;
     for (int slot = 0; model->newcomers.count > 0; slot++) {
         slot = e2b_bitset_next(&model->newcomers, slot);
         enum e2b_sched_reason reason = refusal(policy, index, slot, running_ns);

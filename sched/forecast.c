@@ -219,6 +219,7 @@ struct e2b_forecast_outcome e2b_forecast_walk(
         if (step.is_start)
             outcome.last_ns = at_ns;
     }
+    outcome.all_ns = at_ns;
     return outcome;
 }
 

@@ -66,7 +66,8 @@ struct e2b_forecast_outcome {
     double sum_ns;  /* of all samples' times to their end, those that run included */
     double area_ns; /* device time until all has ended, were it fully used. If `exclusive`, a batch
                      * beside which not even the smallest one has room takes all of the device */
-    double last_ns; /* until the last of `starts` ends */
+    double last_ns; /* until the last of `starts` ends, */
+    double all_ns;  /* and the last of all */
 };
 
 /* False when out of memory. models as checked by e2b_sched_models_check. */

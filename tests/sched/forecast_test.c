@@ -48,6 +48,10 @@ static void company_slows_by_the_sum_of_demands(void **state) {
     e2b_forecast_finish(&forecast);
     forecast = forecast_of(0.5);
     assert_near(e2b_forecast_walk(&forecast, both, 2).sum_ns, 1000 + 4 * 2000);
+    e2b_forecast_start(&forecast, &FOUR, 0);
+    got = e2b_forecast_walk(&forecast, &ONE, 1);
+    assert_near(got.last_ns, 1000);
+    assert_near(got.all_ns, 2000);
     e2b_forecast_finish(&forecast);
 }
 
