@@ -56,6 +56,7 @@ struct model {
 struct e2b_policy {
     struct e2b_forecast forecast;
     bool admission, hold;
+    bool lanes; /* of a busy device each model has one batch, beside those of others */
     int model_count, in_flight, max_in_flight;
     int64_t timer_ns; /* asked for, INT64_MAX if none */
     struct model models[];
@@ -374,7 +375,8 @@ static void admit_newcomers(
     if (model->newcomers.count == 0)
         return;
     struct e2b_forecast_outcome running = e2b_forecast_walk(&policy->forecast, NULL, 0);
-    double running_ns = policy->forecast.exclusive ? running.all_ns : running.area_ns;
+    double running_ns =
+        policy->forecast.exclusive && !policy->lanes ? running.all_ns : running.area_ns;
     for (int slot = 0; model->newcomers.count > 0; slot++) {
         slot = e2b_bitset_next(&model->newcomers, slot);
         enum e2b_sched_reason reason = refusal(policy, index, slot, running_ns);
@@ -503,6 +505,8 @@ static bool has_room(const struct e2b_policy *policy, int index, int size_index,
     double demand = policy->forecast.demand + more + table->demand[size_index];
     if (!policy->forecast.exclusive || policy->forecast.demand + more <= 0)
         return true;
+    if (policy->lanes)
+        return policy->models[index].slots.in_flight == 0;
     return policy->forecast.contention * demand <= E2B_FORECAST_ROOM;
 }
 
@@ -809,6 +813,17 @@ static bool serve(struct e2b_policy *policy, int index, int64_t *held_until_ns,
     return run(policy, index, &best.batch, actions);
 }
 
+/* Would a full batch of another model, run first and alone, make one of this model late? */
+static bool is_endangered(const struct e2b_policy *policy, int index) {
+    const struct e2b_forecast_model *table = &policy->forecast.models[index];
+    double target_ns = (double)policy->models[index].target_ns;
+    for (int i = 0; i < policy->model_count; i++)
+        if (i != index && target_ns > 0
+            && policy->forecast.models[i].full_ns + table->full_ns > target_ns)
+            return true;
+    return false;
+}
+
 /* Much is asked for, or half a full batch waits, of a device that gains nothing from company
  * once a batch fills it. */
 static bool is_busy(const struct e2b_policy *policy) {
@@ -824,11 +839,19 @@ static bool is_busy(const struct e2b_policy *policy) {
     return asked > BUSY || batches > BUSY_BATCHES;
 }
 
+static bool any_is_endangered(const struct e2b_policy *policy) {
+    for (int i = 0; i < policy->model_count; i++)
+        if (is_endangered(policy, i))
+            return true;
+    return false;
+}
+
 /* Returns until when a batch is held, INT64_MAX if none is. */
 static int64_t dispatch(struct e2b_policy *policy, struct e2b_sched_actions *actions) {
     int64_t held_until_ns = INT64_MAX;
     int index;
     policy->forecast.exclusive = is_busy(policy);
+    policy->lanes = policy->forecast.exclusive && any_is_endangered(policy);
     for (int i = 0; i < policy->model_count; i++)
         policy->models[i].passed_over = policy->models[i].waits_for_room = false;
     while (policy->in_flight < policy->max_in_flight && (index = next_model(policy)) >= 0)

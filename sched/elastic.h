@@ -23,7 +23,9 @@
  * A device that one batch fills gains nothing from company: each batch ends later and none earlier.
  * So when much is asked of it, or more waits than half a full batch, batches run one after another,
  * each the one that gives most samples for its time; one that needs more room than there is waits
- * for it, as smaller ones beside one another would keep it from ever getting any.
+ * for it, as smaller ones beside one another would keep it from ever getting any. Where a model's
+ * target is shorter than a full batch of another and its own, each model's batches run one after
+ * another, but beside those of the others.
  *
  * Models: by priority, then the urgent by due time, then by device time received over weight. A
  * request or model that waits for room lets few others pass, so none starves.

@@ -298,6 +298,40 @@ static void a_far_deadline_gives_way_to_a_near_one(void **state) {
     SCRIPT_RUN(ops, e2b_script_policy(ops, models, 2, "patience_us=1"), models, steps);
 }
 
+/* Model 1's target is shorter than a full batch of model 0 and its own: it does not wait for that,
+ * and yet runs one batch after another itself. */
+static void a_model_that_cannot_wait_for_another_runs_beside_it(void **state) {
+    (void)state;
+    struct e2b_sched_model models[] = {known_model(1), known_model(1)};
+    for (int i = 0; i < 3; i++)
+        models[0].solo_ns[i] *= 5;
+    models[1].target_ns = 9000;
+    const struct e2b_script_step steps[] = {
+        {MORE(0, 0), ""},
+        {MORE(0, 1), ""},
+        {MORE(0, 2), ""},
+        {READY(0, 3), "run0:0+4/4#0(FULL)"},
+        {{.kind = E2B_SCHED_READY,
+             .now_ns = 100,
+             .more = true,
+             .model = 1,
+             .slot = 1,
+             .arrival_ns = 100,
+             .deadline_ns = INT64_MAX},
+            ""},
+        {{.kind = E2B_SCHED_READY,
+             .now_ns = 100,
+             .more = true,
+             .model = 1,
+             .slot = 2,
+             .arrival_ns = 100,
+             .deadline_ns = INT64_MAX},
+            ""},
+        {READY_OF(1, 100, 3), "run1:1+3/4#0(PADDED)"},
+    };
+    SCRIPT_RUN(ops, e2b_script_policy(ops, models, 2, "admission=0"), models, steps);
+}
+
 static void models_take_turns_by_device_time_over_weight_unless_one_is_urgent(void **state) {
     (void)state;
     struct e2b_sched_model models[] = {known_model(1), known_model(1), known_model(1)};
@@ -421,6 +455,7 @@ int main(void) {
         cmocka_unit_test(a_far_deadline_refuses_nobody),
         cmocka_unit_test(a_far_deadline_gives_way_to_a_near_one),
         cmocka_unit_test(the_drain_of_what_waits_and_runs_is_predicted),
+        cmocka_unit_test(a_model_that_cannot_wait_for_another_runs_beside_it),
         cmocka_unit_test(models_take_turns_by_device_time_over_weight_unless_one_is_urgent),
         cmocka_unit_test(decisions_are_quick_with_ten_thousand_waiting),
         cmocka_unit_test(bad_models_are_refused),
