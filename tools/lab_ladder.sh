@@ -16,7 +16,8 @@ device=$1 out=$2
 shift 2
 start=$(date +%s)
 tools=$(dirname "$0")
-lab="${E2BIRD:-build/tools/e2bird} lab"
+[ -x build/tools/e2bird ] && built=build/tools/e2bird || built=e2bird # or that of tools/gpu_host.sh
+lab="${E2BIRD:-$built} lab"
 mkdir -p "$out"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
