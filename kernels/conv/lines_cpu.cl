@@ -13,6 +13,7 @@
 #define INPUT(i) from[i * STRIDE_W]
 #define RESULT(i) i *y_pixel
 #define ADDEND(i) i *r_pixel
+#define DO_BESIDE
 #include "kernels/conv/sums.clh"
 
 #ifdef PLANAR

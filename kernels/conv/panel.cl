@@ -2,8 +2,10 @@
  * panels of VECTORS vectors of channels; with -DNARROW, a group's panels after the first `wide`
  * have one vector fewer. Tiles run over the output's pixels in order, in blocks: all tiles of a
  * block are multiplied with a panel before the next, so that a panel's weights are fetched once a
- * block. What a tap reads outside the image is `zeros`. -DLINEAR: 1x1 without stride or padding, where pixels lie
+ * block; meanwhile tile t fetches a vector's share, number t, of the weights that come next. What a
+ * tap reads outside the image is `zeros`. -DLINEAR: 1x1 without stride or padding, where pixels lie
  * at one distance from the first to the last. */
+#include "kernels/common/fetch.clh"
 #include "kernels/common/jobs.clh"
 #include "kernels/common/rows.clh"
 #include "kernels/conv/conv.clh"
@@ -24,6 +26,9 @@ struct pixel {
 #define RESULT(i) pixels[i].y
 #define ADDEND(i) pixels[i].residual
 #endif
+#define DO_BESIDE                                                                                  \
+    FETCH(later);                                                                                  \
+    later += LANES;
 #include "kernels/conv/sums.clh"
 
 #if defined(LINEAR)
@@ -67,9 +72,9 @@ struct pixel {
 /* clang-format off */
 #define TILE_ARGUMENTS                                                                             \
     pixels + t * ROWS, min(ROWS, count - t * ROWS), lanes, x + group * group_c TILE_OFFSET(x),     \
-        zeros, w, bias + first * LANES, y + m TILE_OFFSET(y), TILE_RESIDUAL, height, width,        \
-        kernel_h, kernel_w, dilation_h, dilation_w, x_row, x_pixel, y_pixel, r_pixel, group_c,     \
-        act_a, act_b
+        zeros, w, t < VECTORS ? next + t * vector_floats : w, bias + first * LANES,                \
+        y + m TILE_OFFSET(y), TILE_RESIDUAL, height, width, kernel_h, kernel_w, dilation_h,        \
+        dilation_w, x_row, x_pixel, y_pixel, r_pixel, group_c, act_a, act_b
 /* clang-format on */
 
 /* Fills in `count` pixels from number `from` of the output on. */
@@ -93,6 +98,12 @@ static inline void place_pixels(struct pixel *pixels, int from, int count, int o
     }
 }
 
+/* The number of a panel's first vector. */
+static inline int first_vector(int panel, int group_panels, int wide, int group_vectors) {
+    int in_group = panel % group_panels;
+    return panel / group_panels * group_vectors + in_group * VECTORS - max(in_group - wide, 0);
+}
+
 __kernel void conv_panel(CONV_TENSORS, __global const float *weights, __global const float *bias,
     __global const T *zeros, JOBS, int group_panels, int wide, int group_vectors, int panel_blocks,
     int tile_blocks, int block, CONV_GEOMETRY) {
@@ -105,6 +116,8 @@ __kernel void conv_panel(CONV_TENSORS, __global const float *weights, __global c
         int panel_block = job / tile_blocks, tile_block = job % tile_blocks;
         int panel_begin = (long)panels * panel_block / panel_blocks;
         int panel_end = (long)panels * (panel_block + 1) / panel_blocks;
+        int later_block = min((job + (int)get_num_groups(0)) / tile_blocks, panel_blocks - 1);
+        int later_panel = (long)panels * later_block / panel_blocks;
         int tile_begin = (long)tiles * tile_block / tile_blocks;
         int tile_end = (long)tiles * (tile_block + 1) / tile_blocks;
         for (; tile_begin < tile_end; tile_begin += block) {
@@ -119,10 +132,13 @@ __kernel void conv_panel(CONV_TENSORS, __global const float *weights, __global c
 #endif
             for (int panel = panel_begin; panel < panel_end; panel++) {
                 int group = panel / group_panels, in_group = panel % group_panels;
-                int vector = in_group * VECTORS - max(in_group - wide, 0);
-                int first = group * group_vectors + vector, m = group * group_m + vector * LANES;
+                int first = first_vector(panel, group_panels, wide, group_vectors);
+                int m = group * group_m + (first - group * group_vectors) * LANES;
                 int lanes = (group + 1 == groups ? m_end : (group + 1) * group_m) - m;
                 __global const float *w = weights + first * vector_floats;
+                int next_panel = panel + 1 < panel_end ? panel + 1 : later_panel;
+                __global const float *next = weights
+                    + first_vector(next_panel, group_panels, wide, group_vectors) * vector_floats;
                 for (int t = 0; t * ROWS < count; t++) {
 #ifdef NARROW
                     if (in_group >= wide) {
