@@ -56,7 +56,8 @@ static struct e2b_conv_panels cut_panels(
 
 /* One register holds a pixel's value, and one each of a row of weights. A core is taken to do two
  * multiplications or one load a cycle. */
-int64_t e2b_conv_tile_rows(const struct e2b_call *call, int64_t pixels, int64_t vectors) {
+int64_t e2b_conv_tile_cost(
+    const struct e2b_call *call, int64_t pixels, int64_t vectors, int64_t *tile_rows) {
     int64_t most = (vector_registers(call) - 1 - vectors) / vectors, best = 1, least = 0;
     most = most > MAX_ROWS ? MAX_ROWS : most;
     for (int64_t rows = most; rows >= 1; rows--) {
@@ -67,7 +68,14 @@ int64_t e2b_conv_tile_rows(const struct e2b_call *call, int64_t pixels, int64_t 
             least = cost;
         }
     }
-    return best;
+    *tile_rows = best;
+    return least;
+}
+
+int64_t e2b_conv_tile_rows(const struct e2b_call *call, int64_t pixels, int64_t vectors) {
+    int64_t rows;
+    e2b_conv_tile_cost(call, pixels, vectors, &rows);
+    return rows;
 }
 
 /* Whether no tap of any pixel lies outside the image. */

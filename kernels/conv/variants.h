@@ -57,6 +57,9 @@ struct e2b_conv_panels {
 int64_t e2b_conv_panel_vectors(const struct e2b_conv_panels *panels); /* of a group */
 /* How many of `pixels` make the register tile, by so many vectors, that takes the least time. */
 int64_t e2b_conv_tile_rows(const struct e2b_call *call, int64_t pixels, int64_t vectors);
+/* The same in *tile_rows, and what an input channel of all pixels takes then, in half cycles. */
+int64_t e2b_conv_tile_cost(
+    const struct e2b_call *call, int64_t pixels, int64_t vectors, int64_t *tile_rows);
 
 /* Constant weights and bias as zero-padded floats: [group][panel][tap][group_c][column of the
  * panel] and [group][column of the group]. Return the packing's index or -1. */

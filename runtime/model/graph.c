@@ -40,19 +40,21 @@ static enum e2b_status check_options(
     return E2B_OK;
 }
 
-static enum e2b_status fuse(struct e2b_network *net, struct e2b_error *err) {
+static enum e2b_status fuse(
+    struct e2b_network *net, const struct e2b_graph_options *options, struct e2b_error *err) {
     if (e2b_pass_drop_views(net, err) != E2B_OK || e2b_pass_layer_norm(net, err) != E2B_OK
         || e2b_pass_recognise(net, err) != E2B_OK || e2b_pass_attention(net, err) != E2B_OK
         || e2b_pass_pad(net, err) != E2B_OK || e2b_pass_affine(net, err) != E2B_OK
         || e2b_pass_residual(net, err) != E2B_OK || e2b_pass_activation(net, err) != E2B_OK
-        || e2b_pass_siblings(net, err) != E2B_OK)
+        || e2b_pass_siblings(net, err) != E2B_OK
+        || e2b_pass_expand(net, options, err) != E2B_OK)
         return err->status;
     return E2B_OK;
 }
 
 static enum e2b_status rewrite(
     struct e2b_network *net, const struct e2b_graph_options *options, struct e2b_error *err) {
-    if (options->stage == E2B_GRAPH_FOLDED || fuse(net, err) != E2B_OK
+    if (options->stage == E2B_GRAPH_FOLDED || fuse(net, options, err) != E2B_OK
         || options->stage == E2B_GRAPH_FUSED || e2b_pass_layout(net, options, err) != E2B_OK)
         return err->status;
     return e2b_pass_storage(net, options, err);

@@ -41,6 +41,11 @@ enum e2b_status e2b_pass_activation(struct e2b_network *net, struct e2b_error *e
  * of their columns, whose parts are read where they lie. */
 enum e2b_status e2b_pass_siblings(struct e2b_network *net, struct e2b_error *err);
 
+/* A 1x1 convolution that adds channels and the depthwise one that reads it, both with one
+ * activation, become "expand_depthwise", where options->core_caches. */
+enum e2b_status e2b_pass_expand(
+    struct e2b_network *net, const struct e2b_graph_options *options, struct e2b_error *err);
+
 /* Choose each value's element type and layout, inserting the operator "convert" where a reader
  * needs another than the value has. Transpose becomes a view: its readers go by strides. Float
  * values inside are stored in graph->precision; inputs and outputs keep theirs. */

@@ -74,6 +74,7 @@ static enum e2b_status build(
         .precision = options->precision,
         .channel_align = session->device->traits.channel_align,
         .planar = session->device->traits.is_cpu,
+        .core_caches = session->device->traits.is_cpu,
         .image = {.input = -1},
     };
     if (!e2b_model_is_batchable(model) && e2b_model_input_count(model) > 0)

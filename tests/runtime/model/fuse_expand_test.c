@@ -1,0 +1,54 @@
+#include "runtime/model/passes.h"
+#include "tests/runtime/model/onnx_builder.h"
+#include "tests/runtime/model/stored_run.h"
+#include "tests/support.h"
+
+/* A 1x1 convolution to 8 channels, one of `group` groups that reads it, and Relu after `relus` of
+ * them. */
+static void expect(bool core_caches, int channels, int group, int relus, int fused) {
+    const struct e2b_graph_options options = {.batch = 2,
+        .precision = E2B_F32,
+        .channel_align = 4,
+        .core_caches = core_caches,
+        .image = {.input = -1}};
+    struct e2b_builder *builder = e2b_builder_create(13);
+    e2b_builder_input(builder, "x", E2B_F32, E2B_SHAPE(-1, channels, 5, 6));
+    e2b_builder_floats(builder, "w", E2B_SHAPE(8, channels, 1, 1), NULL);
+    e2b_builder_floats(builder, "b", E2B_SHAPE(8), NULL);
+    e2b_builder_floats(builder, "v", E2B_SHAPE(8, 8 / group, 3, 3), NULL);
+    e2b_builder_node(builder, "Conv", "x,w,b", "wide");
+    e2b_builder_node(builder, "Relu", "wide", "active");
+    Onnx__NodeProto *conv = e2b_builder_node(builder, "Conv", "active,v", relus > 1 ? "sums" : "y");
+    e2b_builder_attr_ints(builder, conv, "pads", 4, (const int64_t[]){1, 1, 1, 0});
+    e2b_builder_attr_int(builder, conv, "group", group);
+    if (relus > 1)
+        e2b_builder_node(builder, "Relu", "sums", "y");
+    e2b_builder_output(builder, "y");
+    struct e2b_model *model = e2b_builder_model(builder);
+    struct e2b_graph *graph = e2b_check_graph(model, &options, 1e-5);
+    assert_int_equal(e2b_count_nodes(graph, "expand_depthwise"), fused);
+    assert_int_equal(e2b_count_nodes(graph, "conv"), fused ? 0 : 2);
+    e2b_graph_destroy(graph);
+    e2b_model_destroy(model);
+}
+
+static void an_expansion_and_its_depthwise_convolution_merge(void **state) {
+    (void)state;
+    expect(true, 3, 8, 2, 1);
+}
+
+static void others_stay(void **state) {
+    (void)state;
+    expect(false, 3, 8, 2, 0); /* no cache */
+    expect(true, 8, 8, 2, 0);  /* no expansion */
+    expect(true, 3, 2, 2, 0);  /* not depthwise */
+    expect(true, 3, 8, 1, 0);  /* two activations */
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_expansion_and_its_depthwise_convolution_merge),
+        cmocka_unit_test(others_stay),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
