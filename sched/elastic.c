@@ -38,15 +38,15 @@ struct promise {
 
 struct model {
     struct e2b_sched_slots slots;
-    struct e2b_sched_backlog backlog; /* of what was admitted */
-    struct e2b_sched_backlog strict;  /* of that, what has to end when it is due */
-    struct e2b_bitset newcomers;      /* waiting slots that are not yet admitted */
-    int64_t window_ns;                /* from arrival to due */
-    int64_t target_ns, reply_ns;
-    double weight, received_ns; /* device time over weight */
-    double arrivals;            /* a count that decays, */
-    int64_t counted_ns;         /* and when it was taken */
-    struct promise *promises;   /* by slot */
+    struct e2b_sched_backlog backlog;     /* of what was admitted */
+    struct e2b_sched_backlog strict;      /* of that, what has to end when it is due */
+    struct e2b_bitset newcomers;          /* waiting slots that are not yet admitted */
+    int64_t window_ns;                    /* from arrival to due */
+    int64_t target_ns, reply_ns, copy_ns; /* copy_ns: the last one's */
+    double weight, received_ns;           /* device time over weight */
+    double arrivals;                      /* a count that decays, */
+    int64_t counted_ns;                   /* and when it was taken */
+    struct promise *promises;             /* by slot */
     struct e2b_sched_trust trust;
     int passes;                       /* batches that ran while this head waited */
     int64_t held_ns;                  /* since when a batch is held, INT64_MAX: none is */
@@ -186,7 +186,8 @@ static void ready(struct model *model, const struct e2b_sched_event *event) {
         due_ns = must_end_ns;
     e2b_sched_slots_ready(&model->slots, event->slot, event->priority, due_ns, must_end_ns);
     e2b_bitset_add(&model->newcomers, event->slot);
-    model->arrivals = decayed(model, event->now_ns) + 1;
+    model->copy_ns = event->copy_ns;
+    model->arrivals = decayed(model, event->now_ns) + 1 + event->turned_away;
     model->counted_ns = event->now_ns;
 }
 
@@ -369,6 +370,21 @@ static enum e2b_sched_reason refusal(
     return E2B_SCHED_REASON_COUNT;
 }
 
+/* Until when is the model's next request refused, if nothing comes before it? Meanwhile batches
+ * and copies go on, while its slack will be what it is now. With several models that would depend
+ * on what the others get: 0. */
+static int64_t refused_for(const struct e2b_policy *policy, int index, double running_ns) {
+    const struct model *model = &policy->models[index];
+    int64_t due_ns = policy->forecast.now_ns + model->window_ns - model->copy_ns;
+    if (policy->model_count > 1 || model->target_ns <= 0)
+        return 0;
+    int before = e2b_sched_backlog_until(&model->backlog, due_ns);
+    double slack_ns = (double)(model->target_ns - model->reply_ns - model->copy_ns);
+    double excess_ns = end_behind(&policy->forecast.models[index], running_ns, before)
+        - model->trust.limit * slack_ns;
+    return excess_ns > 0 ? (int64_t)excess_ns : 0;
+}
+
 static void admit_newcomers(
     struct e2b_policy *policy, int index, struct e2b_sched_actions *actions) {
     struct model *model = &policy->models[index];
@@ -383,6 +399,7 @@ static void admit_newcomers(
         if (reason != E2B_SCHED_REASON_COUNT) {
             if (!e2b_sched_slots_reject(&model->slots, index, reason, slot, actions))
                 return;
+            actions->list[actions->count - 1].retry_ns = refused_for(policy, index, running_ns);
         } else {
             count_admitted(model, slot, 1);
         }

@@ -47,10 +47,13 @@ struct e2b_sched_event {
     int64_t now_ns;
     bool more; /* others of this moment follow, a TIMER last: leave the decision to that one */
     int model;
-    int slot;                 /* READY, CANCELLED */
-    int64_t arrival_ns;       /* READY: when the request arrived */
-    int64_t deadline_ns;      /* READY: INT64_MAX if none */
-    int priority;             /* READY: smaller goes first, 0 is the default */
+    int slot;            /* READY, CANCELLED */
+    int64_t arrival_ns;  /* READY: when the request arrived */
+    int64_t deadline_ns; /* READY: INT64_MAX if none */
+    int priority;        /* READY: smaller goes first, 0 is the default */
+    int64_t copy_ns;     /* READY: how long its copy to the device took, with its wait for others */
+    int turned_away; /* READY: requests of the model that came before it and were refused unasked,
+                      * see retry_ns */
     int size_index, instance; /* COMPLETED */
     int64_t duration_ns;      /* COMPLETED: on the device */
 };
@@ -94,6 +97,8 @@ struct e2b_sched_action {
     int model, first, count;
     int size_index, instance;
     int64_t timer_ns;
+    int64_t retry_ns; /* REJECT: a request of the model that comes within that time, with no
+                       * deadline of its own, would be refused as well; 0: not foreseen */
 };
 
 /* Actions of one event, in the order to carry them out. Grows; owned by the caller, reused. */

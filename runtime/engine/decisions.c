@@ -66,13 +66,12 @@ static void take_batch(
 
 static void reject(struct e2b_decisions *decisions, const struct e2b_sched_action *action) {
     struct e2b_served *served = decisions->models[action->model];
-    bool full = action->reason == E2B_SCHED_QUEUE_FULL_REASON;
     struct e2b_error error = {0};
-    e2b_fail(&error, full ? E2B_BUSY : E2B_DEADLINE, "model \"%s\": request refused: %s",
-        served->name, e2b_sched_reason_text(action->reason));
+    e2b_served_refuse(served, action->reason, &error);
     pthread_mutex_lock(&served->stats_lock);
     served->stats.refused[action->reason]++;
     pthread_mutex_unlock(&served->stats_lock);
+    atomic_store(&served->closed_until_ns, now_of(decisions) + action->retry_ns);
     e2b_bitset_remove(&served->waiting, action->first);
     e2b_inflight_fail(decisions->inflight, served, action->first, 1, &error);
 }
@@ -123,10 +122,12 @@ void e2b_decisions_feed(struct e2b_decisions *decisions, struct e2b_sched_event 
     event->now_ns = now_of(decisions);
     struct e2b_served *served = decisions->models[event->model];
     event->more = decisions->undecided = true;
-    if (event->kind == E2B_SCHED_READY)
+    if (event->kind == E2B_SCHED_READY) {
         e2b_bitset_add(&served->waiting, event->slot);
-    else if (event->kind == E2B_SCHED_CANCELLED)
+        event->turned_away = atomic_exchange(&served->turned_away, 0);
+    } else if (event->kind == E2B_SCHED_CANCELLED) {
         e2b_bitset_remove(&served->waiting, event->slot);
+    }
     tell(decisions, event);
     if (event->kind == E2B_SCHED_COMPLETED)
         note_prediction(decisions, served);

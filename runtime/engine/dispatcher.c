@@ -88,13 +88,16 @@ static void make_ready(
     }
     int64_t now_ns = now_of(dispatcher);
     const struct e2b_request_options *options = &request->options;
+    struct e2b_pool *pool = request->served->pool;
+    int64_t copy_ns = now_ns - e2b_pool_slot(pool, request->slots[0])->entered_ns[E2B_SLOT_COPYING];
     for (int i = 0; i < request->sample_count; i++) {
-        e2b_pool_move(request->served->pool, request->slots[i], E2B_SLOT_READY, now_ns);
+        e2b_pool_move(pool, request->slots[i], E2B_SLOT_READY, now_ns);
         e2b_decisions_feed(&dispatcher->decisions,
             &(struct e2b_sched_event){.kind = E2B_SCHED_READY,
                 .model = request->served->index,
                 .slot = request->slots[i],
                 .arrival_ns = options->arrival_ns,
+                .copy_ns = copy_ns,
                 .deadline_ns = options->deadline_ns ? options->deadline_ns : INT64_MAX,
                 .priority = options->priority});
     }

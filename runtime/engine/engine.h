@@ -76,7 +76,8 @@ const char *e2b_served_name(const struct e2b_served *served);
 int64_t e2b_served_drain_ns(const struct e2b_served *served);
 
 /* Reserve slots for `samples` samples (1 of a model whose batch is fixed: the whole tensor is one).
- * BUSY when the pool is full or the engine drains. Any thread. */
+ * BUSY when the pool is full or the engine drains, DEADLINE while the policy would refuse it. Any
+ * thread. */
 enum e2b_status e2b_request_open(
     struct e2b_served *served, int samples, struct e2b_request **out, struct e2b_error *err);
 int e2b_request_samples(const struct e2b_request *request);

@@ -237,6 +237,13 @@ void e2b_served_destroy(struct e2b_served *served) {
     free(served);
 }
 
+enum e2b_status e2b_served_refuse(
+    const struct e2b_served *served, enum e2b_sched_reason reason, struct e2b_error *err) {
+    enum e2b_status status = reason == E2B_SCHED_QUEUE_FULL_REASON ? E2B_BUSY : E2B_DEADLINE;
+    return e2b_fail(err, status, "model \"%s\": request refused: %s", served->name,
+        e2b_sched_reason_text(reason));
+}
+
 void e2b_served_describe(const struct e2b_served *served, struct e2b_sched_model *out) {
     *out = (struct e2b_sched_model){
         .name = served->name,

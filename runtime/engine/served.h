@@ -57,7 +57,9 @@ struct e2b_served {
     struct e2b_bitset waiting; /* slots that the policy knows as ready; the dispatcher's */
     pthread_mutex_t stats_lock;
     struct e2b_served_stats stats;
-    atomic_int pending; /* requests open */
+    atomic_int pending;                  /* requests open */
+    atomic_int_fast64_t closed_until_ns; /* what comes before that would be refused by the policy */
+    atomic_int turned_away;              /* refused therefore, and not yet told to the policy */
 };
 
 enum e2b_status e2b_served_create(struct e2b_device *device, struct e2b_programs *programs,
@@ -67,6 +69,10 @@ void e2b_served_destroy(struct e2b_served *served); /* nothing runs */
 
 /* Run every size on seeded inputs and compare it with the smallest size's answers. */
 enum e2b_status e2b_served_warm_up(struct e2b_served *served, struct e2b_error *err);
+
+/* Why a request gets no answer: the policy's reason. */
+enum e2b_status e2b_served_refuse(
+    const struct e2b_served *served, enum e2b_sched_reason reason, struct e2b_error *err);
 
 /* What the policy needs to know of it. */
 void e2b_served_describe(const struct e2b_served *served, struct e2b_sched_model *out);

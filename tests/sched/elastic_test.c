@@ -332,6 +332,39 @@ static void a_model_that_cannot_wait_for_another_runs_beside_it(void **state) {
     SCRIPT_RUN(ops, e2b_script_policy(ops, models, 2, "admission=0"), models, steps);
 }
 
+/* A refusal says for how long others like it are refused: one that comes a little before that is,
+ * one that comes after it is not. */
+static enum e2b_sched_action_kind kind_after_refusal(int64_t wait_ns, bool before) {
+    struct e2b_sched_model model = known_model(1);
+    model.target_ns = 4000;
+    struct e2b_policy *policy = e2b_script_policy(ops, &model, 1, "");
+    struct e2b_sched_actions actions = {0};
+    int slot = 0;
+    do {
+        assert_true(slot < 16);
+        actions.count = 0;
+        ops->on_event(policy, &(struct e2b_sched_event)READY(0, slot++), &actions);
+    } while (actions.count == 0 || actions.list[0].kind != E2B_SCHED_REJECT);
+    int64_t retry_ns = actions.list[0].retry_ns;
+    assert_true(retry_ns > wait_ns);
+    actions.count = 0;
+    int64_t at_ns = before ? retry_ns - wait_ns : retry_ns + wait_ns;
+    ops->on_event(policy, &(struct e2b_sched_event)READY(at_ns, slot), &actions);
+    enum e2b_sched_action_kind kind = E2B_SCHED_SET_TIMER;
+    for (int i = 0; i < actions.count; i++)
+        if (actions.list[i].kind == E2B_SCHED_REJECT)
+            kind = E2B_SCHED_REJECT;
+    ops->destroy(policy);
+    e2b_sched_actions_finish(&actions);
+    return kind;
+}
+
+static void a_refusal_tells_how_long_it_lasts(void **state) {
+    (void)state;
+    assert_int_equal(kind_after_refusal(50, true), E2B_SCHED_REJECT);
+    assert_int_not_equal(kind_after_refusal(50, false), E2B_SCHED_REJECT);
+}
+
 static void models_take_turns_by_device_time_over_weight_unless_one_is_urgent(void **state) {
     (void)state;
     struct e2b_sched_model models[] = {known_model(1), known_model(1), known_model(1)};
@@ -454,6 +487,7 @@ int main(void) {
         cmocka_unit_test(predictions_are_counted),
         cmocka_unit_test(a_far_deadline_refuses_nobody),
         cmocka_unit_test(a_far_deadline_gives_way_to_a_near_one),
+        cmocka_unit_test(a_refusal_tells_how_long_it_lasts),
         cmocka_unit_test(the_drain_of_what_waits_and_runs_is_predicted),
         cmocka_unit_test(a_model_that_cannot_wait_for_another_runs_beside_it),
         cmocka_unit_test(models_take_turns_by_device_time_over_weight_unless_one_is_urgent),

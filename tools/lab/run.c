@@ -64,7 +64,8 @@ static void answered(void *context, struct e2b_request *request, const struct e2
     atomic_fetch_add(&run->answered, 1);
 }
 
-/* A request that finds no slot is answered at once: BUSY, as by the server. */
+/* A request that finds no slot, or comes while others like it are refused, is answered at once, as
+ * by the server. */
 static enum e2b_status send(struct run *run, struct record *record, struct e2b_error *err) {
     struct e2b_lab_rig *rig = run->rig;
     struct e2b_request *request = NULL;
@@ -75,7 +76,8 @@ static enum e2b_status send(struct run *run, struct record *record, struct e2b_e
         record->status = refused.status;
         record->answered_ns = record->sent_ns;
         atomic_fetch_add(&run->answered, 1);
-        if (refused.status != E2B_BUSY || run->idle)
+        bool full = refused.status == E2B_BUSY && !run->idle;
+        if (!full && refused.status != E2B_DEADLINE)
             *err = refused;
         return err->status;
     }
