@@ -63,7 +63,8 @@ struct e2b_launch {
     char kernel[64];
     char options[256]; /* "-DT=float -DTILE=6"; few distinct ones, each is a program to compile */
     size_t global[3], local[3]; /* work-items; local all 0: the runtime may choose */
-    int resident_groups;        /* > 0: groups wait for each other, all must be resident at once */
+    int64_t jobs;               /* > 0: its groups share so many jobs (kernels/common/jobs.clh) */
+    size_t local_bytes;         /* that its kernel declares by LOCAL */
     int arg_count;
     struct e2b_arg args[E2B_MAX_ARGS];
     double flops, bytes; /* work and least traffic, for reports and the tuner */

@@ -51,6 +51,7 @@ void e2b_launch_jobs(struct e2b_launch_list *list, struct e2b_launch *launch,
     list->scratch[taken] = (struct e2b_scratch){.bytes = sizeof(uint32_t), .persistent = true};
     e2b_launch_scratch(launch, taken);
     e2b_launch_int(launch, jobs);
+    launch->jobs = jobs;
     e2b_launch_grid(launch, (size_t)e2b_job_groups(traits, jobs), 1, 1);
     e2b_launch_group(launch, 1, 1, 1);
 }

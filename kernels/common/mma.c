@@ -336,6 +336,8 @@ enum e2b_status e2b_mma_emit(const struct e2b_call *call, const struct e2b_mma_p
     if (split > 1)
         add_split(out, launch, tile, &shape, split);
     add_geometry(problem, &shape, launch);
+    launch->local_bytes =
+        (size_t)((tile->rows + tile->columns) * tile->chunks * slots + 1) * CHUNK_BYTES;
     size_t threads = (size_t)(tile->warps_m * tile->warps_n) * 32;
     e2b_launch_grid(
         launch, (size_t)(shape.row_tiles * shape.column_tiles) * threads, (size_t)split, 1);

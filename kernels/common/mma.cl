@@ -316,7 +316,7 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv_mma(TENS
     int stride_h, int stride_w, int dilation_h, int dilation_w, int pad_top, int pad_left,
     int channels_end, int x_sample, int x_row, int x_pixel, int y_sample, int y_row, int y_pixel,
     int r_sample, int r_row, int r_pixel, float act_a, float act_b) {
-    __local uint4 stages[STAGE_BYTES * SLOTS / 16] __attribute__((aligned(1024)));
+    LOCAL(stages, STAGE_BYTES * SLOTS / 16 + 1);
     uint thread = get_local_id(0), lane = thread & 31, warp = thread >> 5;
     uint warp_m = warp % WARPS_M, warp_n = warp / WARPS_M;
     int tile = get_group_id(0), split = get_group_id(1);
@@ -350,9 +350,9 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv_mma(TENS
         sum[i / (TILES_N * 4)][i / 4 % TILES_N][i % 4] = 0.0f;
     multiply_tile(sum, &from, end_slab - first_slab, (uint)(size_t)stages, thread, warp_m, warp_n);
 #if SPLITS > 1
-    __local uint last;
+    __local uint *last = (__local uint *)(stages + STAGE_BYTES * SLOTS / 16);
     partial += partial_at + (size_t)tile * SPLITS * SUMS * THREADS;
-    if (!add_splits(sum, partial, arrived + arrived_at + tile, &last, split, thread))
+    if (!add_splits(sum, partial, arrived + arrived_at + tile, last, split, thread))
         return;
 #endif
     finish_tile(sum, y + y_at, residual + residual_at, bias,

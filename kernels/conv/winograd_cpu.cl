@@ -119,7 +119,7 @@ __kernel void conv_winograd_cpu(CONV_TENSORS, __global const float *weights,
         int blocks = (tiles + block - 1) / block;
         int block_end = (long)blocks * (tile_block + 1) / tile_blocks;
         size_t v_point = (size_t)block * v_tile, sum_point = (size_t)block * PANEL;
-        __global float *v = scratch + scratch_at + (size_t)get_group_id(0) * group_floats;
+        __global float *v = scratch + scratch_at + (size_t)JOB_PLACE * group_floats;
         __global float *sums = v + POINTS * v_point;
         for (int b = (long)blocks * tile_block / tile_blocks; b < block_end; b++) {
             int first = b * block, count = min(block, tiles - first);

@@ -71,6 +71,12 @@ enum e2b_status e2b_memory_layout_init(struct e2b_memory_layout *layout,
     return err->status;
 }
 
+int64_t e2b_memory_layout_add(struct e2b_memory_layout *layout, int64_t bytes) {
+    int64_t offset = (layout->arena_bytes + MIN_ALIGN - 1) / MIN_ALIGN * MIN_ALIGN;
+    layout->arena_bytes = offset + bytes;
+    return offset;
+}
+
 void e2b_memory_layout_finish(struct e2b_memory_layout *layout) {
     free(layout->storage_offset);
     free(layout->scratch_offset);
@@ -102,8 +108,35 @@ static enum e2b_status bind_constant(const struct e2b_binder *binder,
     return e2b_weights_get(binder->weights, &packing, &arg->buffer, err);
 }
 
-static enum e2b_status bind_value(
-    const struct e2b_binder *binder, int index, struct e2b_bound_arg *arg, struct e2b_error *err) {
+/* Where an image's pixels all lie at one distance, only the channels of each. */
+static void set_pitch(const struct e2b_tensor *tensor, int align, struct e2b_footprint *footprint) {
+    int rank = tensor->shape.rank;
+    int64_t element = (int64_t)e2b_dtype_bytes(tensor->dtype);
+    if (tensor->layout != E2B_CHANNELS_LAST || rank < 3)
+        return;
+    int64_t pitch = tensor->stride[rank - 1], channels = tensor->shape.dims[1];
+    channels = (channels + align - 1) / align * align;
+    for (int i = 0; i < rank; i++)
+        if (i != 1 && (pitch <= 0 || tensor->stride[i] % pitch))
+            return;
+    footprint->pitch = pitch * element;
+    footprint->width = channels * element;
+}
+
+static void set_footprint(const struct e2b_binder *binder, const struct e2b_tensor *tensor,
+    bool written, struct e2b_bound_arg *arg) {
+    int align = binder->channel_align > 0 ? binder->channel_align : 1;
+    int64_t element = (int64_t)e2b_dtype_bytes(tensor->dtype);
+    arg->footprint = (struct e2b_footprint){
+        .begin = arg->offset * element,
+        .end = (arg->offset + e2b_tensor_extent(tensor, align)) * element,
+        .written = written,
+    };
+    set_pitch(tensor, align, &arg->footprint);
+}
+
+static enum e2b_status bind_value(const struct e2b_binder *binder, int index, bool written,
+    struct e2b_bound_arg *arg, struct e2b_error *err) {
     const struct e2b_value *value = &binder->graph->values[index];
     if (value->constant)
         return bind_constant(binder, value->constant, arg, err);
@@ -122,6 +155,7 @@ static enum e2b_status bind_value(
     if (arg->offset > UINT32_MAX)
         return e2b_fail(err, E2B_NO_MEMORY,
             "value \"%s\" lies beyond 2^32 elements: use smaller batch sizes", value->name);
+    set_footprint(binder, &value->tensor, written, arg);
     return E2B_OK;
 }
 
@@ -130,12 +164,17 @@ static enum e2b_status bind_arg(const struct e2b_binder *binder, const struct e2
     const struct e2b_node *node = &binder->graph->nodes[binder->node];
     switch (from->kind) {
     case E2B_ARG_INPUT:
-        return bind_value(binder, node->inputs[from->index], to, err);
+        return bind_value(binder, node->inputs[from->index], false, to, err);
     case E2B_ARG_OUTPUT:
-        return bind_value(binder, node->outputs[from->index], to, err);
+        return bind_value(binder, node->outputs[from->index], true, to, err);
     case E2B_ARG_SCRATCH:
         to->place = E2B_PLACE_ARENA;
         to->offset = binder->memory->scratch_offset[binder->node][from->index] / 4;
+        to->footprint = (struct e2b_footprint){
+            .begin = to->offset * 4,
+            .end = to->offset * 4 + (int64_t)binder->list->scratch[from->index].bytes,
+            .written = true,
+        };
         return E2B_OK;
     case E2B_ARG_PACKED:
         to->place = E2B_PLACE_WEIGHTS;

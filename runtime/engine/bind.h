@@ -16,6 +16,8 @@ struct e2b_memory_layout {
 enum e2b_status e2b_memory_layout_init(struct e2b_memory_layout *layout,
     const struct e2b_graph *graph, const struct e2b_launch_list *lists,
     const struct e2b_traits *traits, struct e2b_error *err);
+/* Another block, an instance's own; returns its offset. */
+int64_t e2b_memory_layout_add(struct e2b_memory_layout *layout, int64_t bytes);
 void e2b_memory_layout_finish(struct e2b_memory_layout *layout);
 
 struct e2b_binder {
@@ -24,6 +26,7 @@ struct e2b_binder {
     const struct e2b_launch_list *list;
     struct e2b_weights *weights;
     const struct e2b_memory_layout *memory;
+    int channel_align;
 };
 
 /* Fills step->args from step->launch.args. */

@@ -1,5 +1,7 @@
 #include "runtime/engine/instance.h"
 
+#include "runtime/engine/merge.h"
+
 #include <stdlib.h>
 
 /* A kernel argument that depends on the first slot of a run. */
@@ -71,6 +73,23 @@ static enum e2b_status set_args(struct e2b_instance *instance, const struct e2b_
     return err->status;
 }
 
+static enum e2b_status set_chain_args(struct e2b_instance *instance, const struct e2b_chain *chain,
+    struct e2b_kernel *kernel, const struct e2b_io_buffers *io, struct e2b_error *err) {
+    const struct e2b_device_ops *ops = instance->device->ops;
+    uint32_t counters = (uint32_t)(chain->counters_offset / 4), first = 0;
+    int position = 0;
+    ops->kernel_set_buffer(instance->device, kernel, position++, chain->table_buffer, err);
+    ops->kernel_set_buffer(instance->device, kernel, position++, instance->arena, err);
+    ops->kernel_set_value(instance->device, kernel, position++, &counters, sizeof counters, err);
+    if (!add_edge(instance, &(struct edge){kernel, position, 0, 1}))
+        return e2b_fail_memory(err, "an instance");
+    ops->kernel_set_value(instance->device, kernel, position++, &first, sizeof first, err);
+    for (int i = 0; i < chain->buffer_count && err->status == E2B_OK; i++)
+        ops->kernel_set_buffer(
+            instance->device, kernel, position++, buffer_of(instance, io, &chain->buffers[i]), err);
+    return err->status;
+}
+
 static enum e2b_status make_kernel(struct e2b_instance *instance, int index,
     const struct e2b_io_buffers *io, struct e2b_error *err) {
     struct e2b_device *device = instance->device;
@@ -80,7 +99,10 @@ static enum e2b_status make_kernel(struct e2b_instance *instance, int index,
         ? device->ops->routine_create(device, step->launch.routine, kernel, err)
         : device->ops->kernel_create(
             device, e2b_plan_program(instance->plan, step), step->launch.kernel, kernel, err);
-    return status == E2B_OK ? set_args(instance, step, *kernel, io, err) : status;
+    if (status != E2B_OK)
+        return status;
+    return step->chain ? set_chain_args(instance, step->chain, *kernel, io, err)
+                       : set_args(instance, step, *kernel, io, err);
 }
 
 static enum e2b_status make_arena(struct e2b_instance *instance, struct e2b_error *err) {

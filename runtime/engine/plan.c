@@ -1,6 +1,7 @@
 #include "runtime/engine/plan.h"
 
 #include "runtime/engine/bind.h"
+#include "runtime/engine/merge.h"
 #include "runtime/engine/variant.h"
 #include "runtime/model/memory_plan.h"
 
@@ -28,18 +29,12 @@ static enum e2b_status add_step(struct e2b_plan *plan, const struct e2b_launch *
         plan->steps = steps;
         plan->step_capacity = capacity;
     }
-    int program = -1;
-    if (!launch->routine) {
-        program = e2b_programs_want(plan->programs, launch->source, launch->options);
-        if (program < 0)
-            return e2b_fail_memory(err, "a program");
-    }
     struct e2b_step *step = &plan->steps[plan->step_count++];
     memset(step, 0, sizeof *step);
     step->launch = *launch;
     step->node = node;
     step->variant = variant;
-    step->program = program;
+    step->program = -1;
     return E2B_OK;
 }
 
@@ -95,6 +90,7 @@ static enum e2b_status bind_node(
         .list = list,
         .weights = plan->weights,
         .memory = &plan->memory,
+        .channel_align = plan->device->traits.channel_align,
     };
     for (int i = 0; i < list->launch_count; i++) {
         if (add_step(plan, &list->launches[i], node, emitted->variants[node], err) != E2B_OK)
@@ -105,6 +101,19 @@ static enum e2b_status bind_node(
         if (e2b_bind_launch(&binder, step, err) != E2B_OK)
             return e2b_error_while(err, "planning node \"%s\" (%s)", plan->graph->nodes[node].name,
                 plan->graph->nodes[node].op->name);
+    }
+    return E2B_OK;
+}
+
+static enum e2b_status want_programs(struct e2b_plan *plan, struct e2b_error *err) {
+    for (int i = 0; i < plan->step_count; i++) {
+        struct e2b_step *step = &plan->steps[i];
+        if (step->launch.routine || step->chain)
+            continue;
+        step->program =
+            e2b_programs_want(plan->programs, step->launch.source, step->launch.options);
+        if (step->program < 0)
+            return e2b_fail_memory(err, "a program");
     }
     return E2B_OK;
 }
@@ -122,6 +131,13 @@ static enum e2b_status build(struct e2b_plan *plan, const struct e2b_plan_option
     for (int i = 0; i < plan->graph->node_count; i++)
         if (bind_node(plan, emitted, i, err) != E2B_OK)
             return err->status;
+    if (options->merge != E2B_MERGE_NEVER
+        && e2b_merge(plan->device, plan->programs, options->merge == E2B_MERGE_ALWAYS,
+               &plan->memory, &plan->steps, &plan->step_count, err)
+            != E2B_OK)
+        return err->status;
+    if (want_programs(plan, err) != E2B_OK)
+        return err->status;
     return options->defer_build ? E2B_OK : e2b_programs_build(plan->programs, options->quiet, err);
 }
 
@@ -155,6 +171,8 @@ enum e2b_status e2b_plan_create(struct e2b_device *device, const struct e2b_grap
 void e2b_plan_destroy(struct e2b_plan *plan) {
     if (!plan)
         return;
+    for (int i = 0; i < plan->step_count; i++)
+        e2b_chain_destroy(plan->device, plan->steps[i].chain);
     e2b_memory_layout_finish(&plan->memory);
     free(plan->steps);
     free(plan);

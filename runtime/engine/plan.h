@@ -10,12 +10,16 @@
 #include "runtime/engine/weights.h"
 #include "runtime/model/graph.h"
 
+/* Which neighbouring launches become one (merge.h). */
+enum e2b_merge_rule { E2B_MERGE_WHERE_IT_PAYS, E2B_MERGE_NEVER, E2B_MERGE_ALWAYS };
+
 struct e2b_plan_options {
     const struct e2b_tuning *tuning; /* measured choices, or NULL */
     const char *force_variant; /* "conv.tile_local": refuse others for that operator; or NULL */
     int candidate;             /* tuning candidate of the forced variant */
     struct e2b_text *explain;  /* a line a node: the variant, and why better ones were refused */
     bool quiet;                /* no progress on the terminal */
+    enum e2b_merge_rule merge;
     bool defer_build; /* the caller builds the programs of several plans, before their instances */
 };
 
@@ -25,6 +29,14 @@ enum e2b_place {
     E2B_PLACE_WEIGHTS,
     E2B_PLACE_GRAPH_INPUT,
     E2B_PLACE_GRAPH_OUTPUT
+};
+
+/* Bytes of a place that a kernel may touch: all of begin .. end - 1, or, with a pitch, of each run
+ * of `pitch` bytes only those that begin's is the first of, `width` in number. Empty where it is of
+ * no interest: values, and weights, which nobody writes. */
+struct e2b_footprint {
+    int64_t begin, end, pitch, width;
+    bool written;
 };
 
 /* One kernel argument, bound. Values (kind INT, FLOAT) are final; buffers have place and offset. */
@@ -37,12 +49,16 @@ struct e2b_bound_arg {
     struct e2b_buffer *buffer; /* WEIGHTS */
     int64_t offset;            /* elements */
     int64_t slot_stride;       /* GRAPH_INPUT, GRAPH_OUTPUT: elements from one slot to the next */
+    struct e2b_footprint footprint;
 };
+
+struct e2b_chain;
 
 /* A launch with bound arguments: for instances. */
 struct e2b_step {
     struct e2b_launch launch;
-    int node;
+    struct e2b_chain *chain; /* of what this launch was merged from, or NULL: see merge.h */
+    int node;                /* the first's, of a chain */
     const char *variant;
     int program; /* in the programs table, -1 for a routine */
     struct e2b_bound_arg args[E2B_MAX_ARGS];

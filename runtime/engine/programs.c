@@ -11,6 +11,7 @@
 
 struct item {
     const struct e2b_source *source;
+    struct e2b_source *made; /* source, where it is ours */
     char *options;
     struct e2b_program *program;
     bool failed;
@@ -47,6 +48,7 @@ void e2b_programs_destroy(struct e2b_programs *programs) {
     for (int i = 0; i < programs->count; i++) {
         programs->device->ops->program_destroy(programs->device, programs->items[i].program);
         free(programs->items[i].options);
+        free(programs->items[i].made);
     }
     free(programs->items);
     free(programs);
@@ -70,6 +72,26 @@ int e2b_programs_want(
         return -1;
     programs->items[programs->count] = (struct item){.source = source, .options = copy};
     return programs->count++;
+}
+
+int e2b_programs_want_text(
+    struct e2b_programs *programs, const char *path, const char *text, const char *options) {
+    for (int i = 0; i < programs->count; i++)
+        if (programs->items[i].made && !strcmp(programs->items[i].made->text, text)
+            && !strcmp(programs->items[i].options, options))
+            return i;
+    size_t bytes = strlen(text);
+    struct e2b_source *made = malloc(sizeof *made + bytes + 1);
+    if (!made)
+        return -1;
+    char *copy = memcpy(made + 1, text, bytes + 1);
+    *made = (struct e2b_source){path, copy, bytes};
+    int number = e2b_programs_want(programs, made, options);
+    if (number < 0)
+        free(made);
+    else
+        programs->items[number].made = made;
+    return number;
 }
 
 static bool is_due(const struct build *build, const struct item *item) {

@@ -15,6 +15,10 @@ void e2b_programs_destroy(struct e2b_programs *programs); /* after all instances
 int e2b_programs_want(
     struct e2b_programs *programs, const struct e2b_source *source, const char *options);
 
+/* The same for a text that was made, which is copied. path is for messages. */
+int e2b_programs_want_text(
+    struct e2b_programs *programs, const char *path, const char *text, const char *options);
+
 /* Build all that is wanted and not yet built, on as many threads as the host has cores, with
  * progress unless quiet. Stops at the first failure. */
 enum e2b_status e2b_programs_build(

@@ -17,6 +17,8 @@
 
 extern const struct e2b_source e2b_source_prelude;
 
+#define MAX_PARAMETERS 256
+
 struct e2b_buffer {
     void *memory;
     size_t bytes;
@@ -27,12 +29,12 @@ struct e2b_queue {
 };
 
 struct e2b_program {
-    struct ptx_program *ptx;
+    char *text;
 };
 
 struct e2b_kernel {
     struct ptx_program *ptx;
-    uint64_t parameters[E2B_MAX_ARGS * 2];
+    uint64_t parameters[MAX_PARAMETERS];
 };
 
 struct e2b_event {
@@ -90,6 +92,23 @@ static void buffer_destroy(struct e2b_device *device, struct e2b_buffer *buffer)
 static void *buffer_host(struct e2b_device *device, struct e2b_buffer *buffer) {
     (void)device;
     return buffer->memory;
+}
+
+static enum e2b_status buffer_map(
+    struct e2b_device *device, struct e2b_buffer *buffer, void **out, struct e2b_error *err) {
+    (void)device;
+    (void)err;
+    *out = buffer->memory;
+    return E2B_OK;
+}
+
+static enum e2b_status buffer_unmap(
+    struct e2b_device *device, struct e2b_buffer *buffer, void *mapped, struct e2b_error *err) {
+    (void)device;
+    (void)buffer;
+    (void)mapped;
+    (void)err;
+    return E2B_OK;
 }
 
 static enum e2b_status queue_create(
@@ -180,32 +199,29 @@ char *ptx_device_text(struct e2b_device *device, const struct e2b_source *source
 static enum e2b_status program_build(struct e2b_device *device, const struct e2b_source *source,
     const char *options, struct e2b_program **out, struct e2b_error *err) {
     struct e2b_program *program = calloc(1, sizeof *program);
-    char *text = ptx_device_text(device, source, options, err);
-    if (text && program && ptx_parse(text, &program->ptx, err) == E2B_OK) {
-        *out = program;
-    } else {
-        *out = NULL;
+    program->text = ptx_device_text(device, source, options, err);
+    *out = program->text ? program : NULL;
+    if (!program->text)
         free(program);
-    }
-    free(text);
     return err->status;
 }
 
 static void program_destroy(struct e2b_device *device, struct e2b_program *program) {
     (void)device;
     if (program)
-        ptx_destroy(program->ptx);
+        free(program->text);
     free(program);
 }
 
 static enum e2b_status kernel_create(struct e2b_device *device, struct e2b_program *program,
     const char *name, struct e2b_kernel **out, struct e2b_error *err) {
     (void)device;
-    if (strcmp(name, ptx_entry(program->ptx)) != 0)
-        return e2b_fail(err, E2B_UNSUPPORTED, "%s is not the program's first kernel", name);
     *out = calloc(1, sizeof **out);
-    (*out)->ptx = program->ptx;
-    return E2B_OK;
+    if (ptx_parse(program->text, name, &(*out)->ptx, err) != E2B_OK) {
+        free(*out);
+        *out = NULL;
+    }
+    return err->status;
 }
 
 static enum e2b_status routine_create(
@@ -217,6 +233,8 @@ static enum e2b_status routine_create(
 
 static void kernel_destroy(struct e2b_device *device, struct e2b_kernel *kernel) {
     (void)device;
+    if (kernel)
+        ptx_destroy(kernel->ptx);
     free(kernel);
 }
 
@@ -327,6 +345,8 @@ static const struct e2b_device_ops ops = {
     .buffer_create = buffer_create,
     .buffer_destroy = buffer_destroy,
     .buffer_host = buffer_host,
+    .buffer_map = buffer_map,
+    .buffer_unmap = buffer_unmap,
     .queue_create = queue_create,
     .queue_destroy = queue_destroy,
     .program_build = program_build,

@@ -1,6 +1,7 @@
 /* The operators' cases, by the variants that a GPU with tensor cores takes. */
 #include "tests/kernels/op_case.h"
 #include "tests/ptx/device.h"
+#include "tests/runtime/engine/merging.h"
 #include "tests/support.h"
 
 #include <stdlib.h>
@@ -100,8 +101,18 @@ static void attention(void **state) {
     run(&e2b_cases_attention, "mma", 80, false);
 }
 
+static void merged_launches(void **state) {
+    (void)state;
+    struct e2b_device *device = open_device(90, true);
+    merging_check(device, 1, E2B_F16);
+    merging_check(device, MERGING_BATCH, E2B_F16);
+    merging_check(device, 1, E2B_F32);
+    device->ops->destroy(device);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(merged_launches),
         cmocka_unit_test(attention),
         cmocka_unit_test(every_tile),
         cmocka_unit_test(convolutions_by_warps),

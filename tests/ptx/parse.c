@@ -332,8 +332,8 @@ static void parse_body(struct parser *parser, char *at) {
 
 /* "kernel( .param .u64 kernel_param_0, ... )"; returns the body after "{". */
 static char *parse_head(struct parser *parser, char *at) {
-    size_t length = strcspn(at, "( \t\n");
-    snprintf(parser->program->entry, sizeof parser->program->entry, "%.*s", (int)length, at);
+    snprintf(parser->program->entry, sizeof parser->program->entry, "%.*s",
+        (int)strcspn(at, "( \t\n"), at);
     char *end = at + strcspn(at, ")");
     for (at += strcspn(at, "(") + 1; at < end;) {
         char *stop = at + strcspn(at, ",)"), *begin = stop;
@@ -363,7 +363,16 @@ static void resolve_branches(struct parser *parser) {
     }
 }
 
-enum e2b_status ptx_parse(const char *text, struct ptx_program **out, struct e2b_error *err) {
+static char *find_entry(char *text, const char *kernel) {
+    char wanted[128];
+    int length = snprintf(wanted, sizeof wanted, ".entry %s", kernel);
+    while ((text = strstr(text, wanted)) && is_word(text[length]))
+        text += length;
+    return text;
+}
+
+enum e2b_status ptx_parse(
+    const char *text, const char *kernel, struct ptx_program **out, struct e2b_error *err) {
     struct parser *parser = calloc(1, sizeof *parser);
     struct ptx_program *program = calloc(1, sizeof *program);
     program->text = strdup(text);
@@ -380,11 +389,11 @@ enum e2b_status ptx_parse(const char *text, struct ptx_program **out, struct e2b
         fail(parser, "shared memory outside of the kernel", declaration);
         at = line_end;
     }
-    char *entry = strstr(program->text, ".entry");
+    char *entry = find_entry(program->text, kernel);
     if (strstr(program->text, ".func"))
         fail(parser, "a function that was not inlined", strstr(program->text, ".func"));
     if (!entry)
-        fail(parser, "no kernel", text);
+        fail(parser, "no kernel", kernel);
     if (err->status == E2B_OK)
         parse_body(parser, parse_head(parser, entry + strlen(".entry ")));
     resolve_branches(parser);
@@ -409,8 +418,4 @@ void ptx_destroy(struct ptx_program *program) {
 
 int ptx_parameter_count(const struct ptx_program *program) {
     return program->parameter_count;
-}
-
-const char *ptx_entry(const struct ptx_program *program) {
-    return program->entry;
 }

@@ -14,12 +14,12 @@
 
 struct ptx_program;
 
-/* The first .entry of the text. */
-enum e2b_status ptx_parse(const char *text, struct ptx_program **out, struct e2b_error *err);
+/* One .entry of the text. */
+enum e2b_status ptx_parse(
+    const char *text, const char *kernel, struct ptx_program **out, struct e2b_error *err);
 void ptx_destroy(struct ptx_program *program); /* NULL is fine */
 
 int ptx_parameter_count(const struct ptx_program *program);
-const char *ptx_entry(const struct ptx_program *program);
 
 struct ptx_memory {
     const void *begin;

@@ -14,10 +14,11 @@
 #define SEED 1
 
 struct bench_args {
-    const char *model, *device, *precision;
+    const char *model, *device, *precision, *merging;
     struct arg_ints batches;
     int seconds;
     bool no_layers;
+    enum e2b_merge_rule merge;
 };
 
 struct spread {
@@ -103,31 +104,44 @@ static void print_layers(
     printf("  %-28s %-24s %9.3f\n\n", "all", "", total);
 }
 
+/* Layers are timed by launches of their own. */
+static enum e2b_status bench_layers(struct session *session,
+    const struct execution_options *options, const struct peaks *peaks, struct e2b_error *err) {
+    struct execution execution = {0};
+    struct execution_options apart = *options;
+    apart.merge = E2B_MERGE_NEVER;
+    if (execution_create(session, &apart, &execution, err) != E2B_OK)
+        return err->status;
+    double *steps = calloc((size_t)e2b_plan_step_count(execution.plan) + 1, sizeof *steps);
+    if (!steps)
+        e2b_fail_memory(err, "a table of layers");
+    else if (execution_fill(&execution, SEED, err) == E2B_OK
+        && execution_run(&execution, err) == E2B_OK && time_steps(&execution, steps, err) == E2B_OK)
+        print_layers(&execution, steps, peaks);
+    free(steps);
+    execution_finish(&execution);
+    return err->status;
+}
+
 static enum e2b_status bench_batch(struct session *session, const struct bench_args *args,
     int batch, enum e2b_dtype precision, const struct peaks *peaks, struct e2b_error *err) {
     struct execution execution = {0};
     struct spread spread = {0};
-    const struct execution_options options = {.batch = batch, .precision = precision};
+    const struct execution_options options = {
+        .batch = batch, .precision = precision, .merge = args->merge};
     if (execution_create(session, &options, &execution, err) != E2B_OK)
         return err->status;
-    int samples = execution.graph->batch, count = e2b_plan_step_count(execution.plan);
-    double *steps = calloc((size_t)count + 1, sizeof *steps);
-    if (!steps)
-        e2b_fail_memory(err, "a table of layers");
-    else if (execution_fill(&execution, SEED, err) == E2B_OK
-        && execution_run(&execution, err) == E2B_OK
-        && time_runs(&execution, args->seconds, &spread, err) == E2B_OK
-        && (args->no_layers || time_steps(&execution, steps, err) == E2B_OK)) {
-        double gflops = e2b_graph_flops(execution.graph) / spread.median / 1e6;
+    int samples = execution.graph->batch;
+    if (execution_fill(&execution, SEED, err) == E2B_OK && execution_run(&execution, err) == E2B_OK
+        && time_runs(&execution, args->seconds, &spread, err) == E2B_OK)
         printf("batch %3d: %9.3f ms (quartiles %.3f..%.3f, %d runs), %9.1f images/s, "
                "%.1f GFLOP/s, %d launches\n",
             samples, spread.median, spread.low, spread.high, spread.count,
-            1e3 * samples / spread.median, gflops, count);
-        if (!args->no_layers)
-            print_layers(&execution, steps, peaks);
-    }
-    free(steps);
+            1e3 * samples / spread.median, e2b_graph_flops(execution.graph) / spread.median / 1e6,
+            e2b_plan_step_count(execution.plan));
     execution_finish(&execution);
+    if (err->status == E2B_OK && !args->no_layers)
+        bench_layers(session, &options, peaks, err);
     return err->status;
 }
 
@@ -149,8 +163,11 @@ static enum e2b_status bench_all(const struct bench_args *args, struct e2b_error
 }
 
 static int bench(int argc, char **argv) {
-    struct bench_args given = {
-        .device = "auto", .precision = "fp32", .batches = {{1}, 1}, .seconds = 2};
+    struct bench_args given = {.device = "auto",
+        .precision = "fp32",
+        .merging = "auto",
+        .batches = {{1}, 1},
+        .seconds = 2};
     const struct arg args[] = {{"MODEL.onnx", NULL, "the network", ARG_TEXT, &given.model, 0, 0},
         {"--batch", "N,N,...", "batch sizes (default 1)", ARG_INTS, &given.batches, 1, 65536},
         {"--seconds", "S", "how long each batch size is timed (default 2)", ARG_INT, &given.seconds,
@@ -159,6 +176,8 @@ static int bench(int argc, char **argv) {
         {"--device", "SELECT", "auto, gpu, cpu, an index or a part of a name (default auto)",
             ARG_TEXT, &given.device, 0, 0},
         {"--no-layers", NULL, "leave the table of layers out", ARG_FLAG, &given.no_layers, 0, 0},
+        {"--merge", "RULE", "launches into one: auto, never or always (default auto)", ARG_TEXT,
+            &given.merging, 0, 0},
         {0}};
     const struct arg_table table = {"bench",
         "Times a network on random inputs: median and quartiles of a batch from launch to end,\n"
@@ -172,7 +191,8 @@ static int bench(int argc, char **argv) {
     if (!args_ready(&table, argc, argv, &exit_code))
         return exit_code;
     struct e2b_error err = {0};
-    bench_all(&given, &err);
+    if (session_merge_rule(given.merging, &given.merge, &err) == E2B_OK)
+        bench_all(&given, &err);
     return err.status == E2B_OK ? 0 : command_failed(&err);
 }
 

@@ -1,6 +1,7 @@
 #include "tools/e2bird/command.h"
 
 #include "runtime/base/text.h"
+#include "runtime/engine/merge.h"
 #include "tools/e2bird/args.h"
 #include "tools/e2bird/session.h"
 
@@ -126,17 +127,25 @@ static enum e2b_status inspect_on_host(
     return err->status;
 }
 
+static void print_launch(
+    const struct execution *execution, const struct e2b_step *step, const char *number) {
+    const struct e2b_launch *launch = &step->launch;
+    printf("  %3s %-28.28s %-18s %s  global %zu,%zu,%zu local %zu,%zu,%zu\n", number,
+        execution->graph->nodes[step->node].name, step->variant,
+        launch->routine ? launch->routine : launch->kernel, launch->global[0], launch->global[1],
+        launch->global[2], launch->local[0], launch->local[1], launch->local[2]);
+}
+
 static void print_plan(const struct execution *execution, const struct e2b_text *explain) {
     const struct e2b_plan *plan = execution->plan;
     printf("launches on %s\n", execution->session->device->identity);
     for (int i = 0; i < e2b_plan_step_count(plan); i++) {
         const struct e2b_step *step = e2b_plan_step(plan, i);
-        const struct e2b_launch *launch = &step->launch;
-        printf("  %3d %-28.28s %-18s %s  global %zu,%zu,%zu local %zu,%zu,%zu\n", i,
-            execution->graph->nodes[step->node].name, step->variant,
-            launch->routine ? launch->routine : launch->kernel, launch->global[0],
-            launch->global[1], launch->global[2], launch->local[0], launch->local[1],
-            launch->local[2]);
+        char number[16];
+        snprintf(number, sizeof number, "%d", i);
+        print_launch(execution, step, number);
+        for (int k = 0; step->chain && k < step->chain->stage_count; k++)
+            print_launch(execution, &step->chain->stages[k], "+");
     }
     printf("\nvariants chosen, and why better ones were refused\n%s",
         explain->data ? explain->data : "");

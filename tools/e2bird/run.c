@@ -12,7 +12,7 @@
 #include <string.h>
 
 struct run_args {
-    const char *model, *device, *precision, *output_dir, *image, *mean, *std;
+    const char *model, *device, *precision, *output_dir, *image, *mean, *std, *merge;
     struct arg_list inputs; /* NAME=FILE */
     int resize_px;
 };
@@ -151,6 +151,7 @@ static enum e2b_status save_output(struct run *run, int index, struct e2b_error 
 static enum e2b_status run_all(struct run *run, struct e2b_error *err) {
     struct execution_options options = {.image = run->args.image ? &run->image : NULL};
     if (session_precision(run->args.precision, &options.precision, err) != E2B_OK
+        || session_merge_rule(run->args.merge, &options.merge, err) != E2B_OK
         || session_open(run->args.model, run->args.device, &run->session, err) != E2B_OK
         || read_inputs(run, err) != E2B_OK || prepare_image(run, err) != E2B_OK)
         return err->status;
@@ -173,9 +174,12 @@ static enum e2b_status run_all(struct run *run, struct e2b_error *err) {
 }
 
 static int run_command(int argc, char **argv) {
-    struct run run = {
-        .args = {
-            .device = "auto", .precision = "fp32", .output_dir = ".", .mean = "0", .std = "1"}};
+    struct run run = {.args = {.device = "auto",
+                          .precision = "fp32",
+                          .output_dir = ".",
+                          .mean = "0",
+                          .std = "1",
+                          .merge = "auto"}};
     const struct arg args[] = {{"MODEL.onnx", NULL, "the network", ARG_TEXT, &run.args.model, 0, 0},
         {"--input", "NAME=FILE.npy", "an input as a NumPy array; once for each input", ARG_LIST,
             &run.args.inputs, 0, 0},
@@ -192,6 +196,8 @@ static int run_command(int argc, char **argv) {
             ARG_TEXT, &run.args.device, 0, 0},
         {"--precision", "P", "fp32 or fp16, of activations and weights (default fp32)", ARG_TEXT,
             &run.args.precision, 0, 0},
+        {"--merge", "RULE", "launches into one: auto, never or always (default auto)", ARG_TEXT,
+            &run.args.merge, 0, 0},
         {0}};
     const struct arg_table table = {"run",
         "Runs a network once and writes its outputs as NumPy arrays. A network with a free batch\n"

@@ -36,6 +36,17 @@ enum e2b_status session_precision(const char *name, enum e2b_dtype *out, struct 
     return E2B_OK;
 }
 
+enum e2b_status session_merge_rule(
+    const char *name, enum e2b_merge_rule *out, struct e2b_error *err) {
+    static const char *const names[] = {"auto", "never", "always"};
+    for (int i = 0; i < 3; i++)
+        if (!strcmp(name, names[i])) {
+            *out = (enum e2b_merge_rule)i;
+            return E2B_OK;
+        }
+    return e2b_fail(err, E2B_INVALID, "merge \"%s\" is not auto, never or always", name);
+}
+
 static int64_t tensor_bytes(const struct e2b_tensor *tensor) {
     return e2b_shape_count(&tensor->shape) * (int64_t)e2b_dtype_bytes(tensor->dtype);
 }
@@ -81,7 +92,8 @@ static enum e2b_status build(
         graph.batch = (int)e2b_model_input(model, 0)->shape.dims[0];
     if (options->image)
         graph.image = *options->image;
-    const struct e2b_plan_options plan = {.tuning = session->tuning, .explain = options->explain};
+    const struct e2b_plan_options plan = {
+        .tuning = session->tuning, .explain = options->explain, .merge = options->merge};
     if (e2b_graph_create(session->model, &graph, &execution->graph, err) != E2B_OK
         || e2b_plan_create(session->device, execution->graph, session->weights, session->programs,
                &plan, &execution->plan, err)

@@ -22,11 +22,16 @@ void session_close(struct session *session); /* zeroed is fine */
 /* "fp32" or "fp16". */
 enum e2b_status session_precision(const char *name, enum e2b_dtype *out, struct e2b_error *err);
 
+/* "auto", "never" or "always". */
+enum e2b_status session_merge_rule(
+    const char *name, enum e2b_merge_rule *out, struct e2b_error *err);
+
 struct execution_options {
     int batch; /* ignored by a model whose batch is fixed */
     enum e2b_dtype precision;
     const struct e2b_image_input *image; /* NULL: none */
     struct e2b_text *explain;            /* NULL: none */
+    enum e2b_merge_rule merge;
 };
 
 struct execution {

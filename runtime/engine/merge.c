@@ -1,0 +1,452 @@
+#include "runtime/engine/merge.h"
+
+#include "kernels/chain.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_STAGES 256
+#define MAX_FUNCTIONS 6 /* compilers take more than twice as long for twice as many */
+#define LEAST_GAIN 0.02
+#define GPU_LANES 128
+#define GPU_ITEMS 256 /* that a compute unit holds at once, registers allowing no more */
+#define FLOPS_A_LANE_NS 4
+#define CHAIN_PATH "kernels/common/chain.cl"
+#define MAX_BUFFERS 120
+#define JOBS_PER_WORKER 12
+
+static bool share_lanes(const struct e2b_footprint *a, const struct e2b_footprint *b) {
+    if (!a->pitch || a->pitch != b->pitch)
+        return true;
+    int64_t from_a = a->begin % a->pitch, from_b = b->begin % b->pitch;
+    return from_a + a->width > a->pitch || from_b + b->width > b->pitch
+        || (from_a < from_b + b->width && from_b < from_a + a->width);
+}
+
+static bool args_conflict(const struct e2b_bound_arg *a, const struct e2b_bound_arg *b) {
+    const struct e2b_footprint *x = &a->footprint, *y = &b->footprint;
+    return (x->written || y->written) && a->place == b->place
+        && (a->place == E2B_PLACE_ARENA || a->index == b->index) && x->begin < y->end
+        && y->begin < x->end && share_lanes(x, y);
+}
+
+static bool steps_conflict(const struct e2b_step *a, const struct e2b_step *b) {
+    for (int i = 0; i < a->launch.arg_count; i++)
+        for (int k = 0; k < b->launch.arg_count; k++)
+            if (args_conflict(&a->args[i], &b->args[k]))
+                return true;
+    return false;
+}
+
+void e2b_merge_waits(const struct e2b_step *stages, int count, bool *waits) {
+    bool *before = calloc((size_t)count * (size_t)count + 1, sizeof *before);
+    for (int s = 0; s < count; s++)
+        for (int i = s - 1; i >= 0; i--) {
+            bool implied = before && before[s * count + i];
+            waits[s * count + i] = !implied && steps_conflict(&stages[s], &stages[i]);
+            for (int k = 0; before && waits[s * count + i] && k <= i; k++)
+                before[s * count + k] |= k == i || before[i * count + k];
+        }
+    free(before);
+}
+
+/* Functions of one program, which any number of chains may share. */
+struct program {
+    struct e2b_launch functions[MAX_FUNCTIONS];
+    int function_count, buffer_count; /* buffers: the most that a chain has */
+};
+
+/* State of one e2b_merge. */
+struct merge {
+    struct e2b_device *device;
+    struct e2b_memory_layout *memory;
+    struct program *programs;
+    int program_count, program_capacity;
+    bool always;
+    size_t items; /* a group */
+    struct e2b_error *err;
+};
+
+static size_t items_of(const struct e2b_launch *launch) {
+    size_t items = 1;
+    for (int i = 0; i < 3; i++)
+        items *= launch->local[i] > 1 ? launch->local[i] : 1;
+    return items;
+}
+
+static bool can_merge(const struct merge *merge, const struct e2b_step *step) {
+    return !step->launch.routine && step->zero_bytes == 0 && items_of(&step->launch) == merge->items
+        && e2b_chain_takes(&step->launch);
+}
+
+/* The size of group that most launches have. */
+static size_t commonest_items(const struct e2b_step *steps, int count) {
+    size_t commonest = 1;
+    int most = 0;
+    for (int i = 0; i < count; i++) {
+        size_t items = items_of(&steps[i].launch);
+        int same = 0;
+        for (int k = i; k < count; k++)
+            same += items_of(&steps[k].launch) == items;
+        if (same > most) {
+            most = same;
+            commonest = items;
+        }
+    }
+    return commonest;
+}
+
+static int find_function(const struct program *program, const struct e2b_launch *launch) {
+    for (int i = 0; i < program->function_count; i++)
+        if (e2b_chain_same_function(&program->functions[i], launch))
+            return i;
+    return -1;
+}
+
+static bool add_function(struct program *program, const struct e2b_launch *launch) {
+    if (find_function(program, launch) >= 0)
+        return true;
+    if (program->function_count == MAX_FUNCTIONS)
+        return false;
+    program->functions[program->function_count++] = *launch;
+    return true;
+}
+
+static bool add_functions(struct program *to, const struct program *from) {
+    int before = to->function_count;
+    for (int i = 0; i < from->function_count; i++)
+        if (!add_function(to, &from->functions[i])) {
+            to->function_count = before;
+            return false;
+        }
+    return true;
+}
+
+/* A program that has, or now gets, these functions too; its number, -1 when out of memory. */
+static int program_with(struct merge *merge, const struct program *functions) {
+    for (int i = 0; i < merge->program_count; i++)
+        if (add_functions(&merge->programs[i], functions))
+            return i;
+    if (merge->program_count == merge->program_capacity) {
+        int capacity = merge->program_capacity ? 2 * merge->program_capacity : 8;
+        struct program *programs = realloc(merge->programs, (size_t)capacity * sizeof *programs);
+        if (!programs)
+            return -1;
+        merge->programs = programs;
+        merge->program_capacity = capacity;
+    }
+    merge->programs[merge->program_count] = *functions;
+    return merge->program_count++;
+}
+
+static bool same_buffer(const struct e2b_bound_arg *a, const struct e2b_bound_arg *b) {
+    if (a->place != b->place)
+        return false;
+    return a->place == E2B_PLACE_WEIGHTS ? a->buffer == b->buffer
+                                         : a->place == E2B_PLACE_ARENA || a->index == b->index;
+}
+
+static int buffer_of(struct e2b_chain *chain, const struct e2b_bound_arg *arg) {
+    for (int i = 0; i < chain->buffer_count; i++)
+        if (same_buffer(&chain->buffers[i], arg))
+            return i;
+    chain->buffers[chain->buffer_count] = *arg;
+    return chain->buffer_count++;
+}
+
+static int buffers_added(const struct e2b_step *step) {
+    int count = 0;
+    for (int i = 0; i < step->launch.arg_count; i++)
+        count += !step->args[i].is_value;
+    return count;
+}
+
+/* Whether the launches saved are worth a compilation: some part of the work's time, as it would be
+ * at the device's peak. */
+static bool pays(const struct merge *merge, const struct e2b_step *steps, int count) {
+    const struct e2b_traits *traits = &merge->device->traits;
+    double lanes = traits->vector_bytes > 0 ? traits->vector_bytes / 2.0 : GPU_LANES, flops = 0;
+    for (int i = 0; i < count; i++)
+        flops += steps[i].launch.flops;
+    double work_ns = flops / (traits->compute_units * lanes * FLOPS_A_LANE_NS);
+    return merge->always || (double)(count - 1) * traits->launch_ns > LEAST_GAIN * work_ns;
+}
+
+/* As many steps from the first on as one chain can have, and their functions. */
+static int count_stages(
+    const struct merge *merge, const struct e2b_step *steps, int count, struct program *functions) {
+    int stages = 0, buffers = 0;
+    functions->function_count = functions->buffer_count = 0;
+    while (stages < count && stages < MAX_STAGES && can_merge(merge, &steps[stages])
+        && (buffers += buffers_added(&steps[stages])) <= MAX_BUFFERS
+        && add_function(functions, &steps[stages].launch))
+        stages++;
+    return stages;
+}
+
+/* Words of a table that grows. */
+struct table {
+    int32_t *words;
+    int count, capacity;
+    bool failed;
+};
+
+static int add_word(struct table *table, int64_t word) {
+    if (table->count == table->capacity) {
+        int capacity = table->capacity ? 2 * table->capacity : 1024;
+        int32_t *words = realloc(table->words, (size_t)capacity * sizeof *words);
+        if (!words) {
+            table->failed = true;
+            return 0;
+        }
+        table->words = words;
+        table->capacity = capacity;
+    }
+    table->words[table->count] = (int32_t)word;
+    return table->count++;
+}
+
+static void set_word(struct table *table, int at, int64_t word) {
+    if (!table->failed)
+        table->words[at] = (int32_t)word;
+}
+
+static int64_t groups_along(const struct e2b_launch *launch, int dimension) {
+    size_t local = launch->local[dimension] > 1 ? launch->local[dimension] : 1;
+    size_t global = launch->global[dimension] > 1 ? launch->global[dimension] : 1;
+    return launch->jobs == 0 ? (int64_t)(global / local) : dimension == 0 ? launch->jobs : 1;
+}
+
+/* Groups of a stage that are taken at once, and how often something is taken. */
+static int64_t groups_at_once(const struct merge *merge, const struct e2b_launch *launch) {
+    int64_t groups = groups_along(launch, 0) * groups_along(launch, 1) * groups_along(launch, 2);
+    int64_t jobs = (int64_t)JOBS_PER_WORKER * merge->device->traits.compute_units;
+    return groups > jobs ? (groups + jobs - 1) / jobs : 1;
+}
+
+static int64_t jobs_of(const struct merge *merge, const struct e2b_launch *launch) {
+    int64_t groups = groups_along(launch, 0) * groups_along(launch, 1) * groups_along(launch, 2);
+    int64_t each = groups_at_once(merge, launch);
+    return (groups + each - 1) / each;
+}
+
+static void add_args(struct table *table, struct e2b_chain *chain, const struct e2b_step *step) {
+    for (int i = 0; i < step->launch.arg_count; i++) {
+        const struct e2b_bound_arg *arg = &step->args[i];
+        if (arg->is_value) {
+            add_word(table, arg->value);
+            continue;
+        }
+        add_word(table, buffer_of(chain, arg));
+        if (arg->without_offset)
+            continue;
+        add_word(table, arg->offset);
+        add_word(table, arg->slot_stride);
+    }
+}
+
+static void add_stage(const struct merge *merge, struct table *table, struct e2b_chain *chain,
+    const struct e2b_step *step, const struct program *program) {
+    const struct e2b_launch *launch = &step->launch;
+    add_word(table, find_function(program, launch));
+    for (int i = 0; i < 3; i++)
+        add_word(table, groups_along(launch, i));
+    add_word(table, groups_at_once(merge, launch));
+    add_word(table, jobs_of(merge, launch));
+    add_word(table, 0);
+    add_args(table, chain, step);
+}
+
+static void add_waits(const struct merge *merge, struct table *table, const struct e2b_chain *chain,
+    const bool *waits) {
+    int count = chain->stage_count;
+    for (int s = 0; s < count && !table->failed; s++) {
+        set_word(table, table->words[1 + s] + E2B_CHAIN_WAITS, table->count);
+        int at = add_word(table, 0), waited = 0;
+        for (int i = 0; i < s; i++) {
+            if (!waits[s * count + i])
+                continue;
+            add_word(table, i);
+            add_word(table, jobs_of(merge, &chain->stages[i].launch));
+            waited++;
+        }
+        set_word(table, at, waited);
+    }
+}
+
+static enum e2b_status make_table(
+    struct merge *merge, struct e2b_chain *chain, int program, struct table *table) {
+    int count = chain->stage_count;
+    bool *waits = calloc((size_t)count * (size_t)count, sizeof *waits);
+    if (!waits)
+        return e2b_fail_memory(merge->err, "a merged launch");
+    e2b_merge_waits(chain->stages, count, waits);
+    add_word(table, count);
+    for (int s = 0; s < count; s++)
+        add_word(table, 0);
+    for (int s = 0; s < count; s++) {
+        set_word(table, 1 + s, table->count);
+        add_stage(merge, table, chain, &chain->stages[s], &merge->programs[program]);
+    }
+    add_waits(merge, table, chain, waits);
+    free(waits);
+    return table->failed ? e2b_fail_memory(merge->err, "a merged launch") : E2B_OK;
+}
+
+static enum e2b_status store_table(
+    struct merge *merge, struct e2b_chain *chain, const struct table *table) {
+    const struct e2b_device_ops *ops = merge->device->ops;
+    size_t bytes = (size_t)table->count * sizeof *table->words;
+    void *mapped;
+    if (ops->buffer_create(
+            merge->device, E2B_MEMORY_DEVICE, bytes, &chain->table_buffer, merge->err)
+            != E2B_OK
+        || ops->buffer_map(merge->device, chain->table_buffer, &mapped, merge->err) != E2B_OK)
+        return merge->err->status;
+    memcpy(mapped, table->words, bytes);
+    return ops->buffer_unmap(merge->device, chain->table_buffer, mapped, merge->err);
+}
+
+static struct e2b_chain *make_chain(
+    struct merge *merge, const struct e2b_step *steps, int count, int program) {
+    struct e2b_chain *chain = calloc(1, sizeof *chain);
+    struct table table = {0};
+    if (chain) {
+        chain->stages = calloc((size_t)count, sizeof *chain->stages);
+        chain->buffers = calloc(MAX_BUFFERS, sizeof *chain->buffers);
+    }
+    if (!chain || !chain->stages || !chain->buffers) {
+        e2b_fail_memory(merge->err, "a merged launch");
+    } else {
+        memcpy(chain->stages, steps, (size_t)count * sizeof *steps);
+        chain->stage_count = count;
+        chain->counters_offset = e2b_memory_layout_add(
+            merge->memory, (int64_t)(E2B_CHAIN_COUNTERS(count) * sizeof(uint32_t)));
+        if (make_table(merge, chain, program, &table) == E2B_OK)
+            store_table(merge, chain, &table);
+    }
+    free(table.words);
+    if (merge->err->status != E2B_OK) {
+        e2b_chain_destroy(merge->device, chain);
+        return NULL;
+    }
+    return chain;
+}
+
+void e2b_chain_destroy(struct e2b_device *device, struct e2b_chain *chain) {
+    if (!chain)
+        return;
+    device->ops->buffer_destroy(device, chain->table_buffer);
+    free(chain->stages);
+    free(chain->buffers);
+    free(chain);
+}
+
+/* Groups that run at once, or more: those that come late find nothing to do. */
+static size_t workers(const struct merge *merge) {
+    size_t a_unit = merge->items > 1 && merge->items < GPU_ITEMS ? GPU_ITEMS / merge->items : 1;
+    return (size_t)merge->device->traits.compute_units * a_unit;
+}
+
+static void describe_launch(struct merge *merge, struct e2b_step *step, struct e2b_chain *chain) {
+    const struct e2b_step first = chain->stages[0];
+    *step =
+        (struct e2b_step){.chain = chain, .node = first.node, .variant = "merged", .program = -1};
+    struct e2b_launch *launch = &step->launch;
+    strcpy(launch->kernel, E2B_CHAIN_KERNEL);
+    for (int i = 0; i < 3; i++)
+        launch->global[i] = launch->local[i] = 1;
+    launch->local[0] = merge->items;
+    launch->global[0] = merge->items * workers(merge);
+    for (int i = 0; i < chain->stage_count; i++) {
+        launch->flops += chain->stages[i].launch.flops;
+        launch->bytes += chain->stages[i].launch.bytes;
+    }
+}
+
+/* Fills `to` with steps of which some are merged; returns how many there are. Until they are asked
+ * for, a chain's program is its place among merge->programs. */
+static int merge_steps(struct merge *merge, const struct e2b_step *steps, int step_count,
+    struct program *functions, struct e2b_step *to) {
+    int kept = 0;
+    for (int i = 0; i < step_count;) {
+        int stages = count_stages(merge, &steps[i], step_count - i, functions);
+        if (stages < 2 || !pays(merge, &steps[i], stages)) {
+            to[kept++] = steps[i++];
+            continue;
+        }
+        int program = program_with(merge, functions);
+        if (program < 0) {
+            e2b_fail_memory(merge->err, "a program");
+            break;
+        }
+        struct e2b_chain *chain = make_chain(merge, &steps[i], stages, program);
+        if (!chain)
+            break;
+        if (chain->buffer_count > merge->programs[program].buffer_count)
+            merge->programs[program].buffer_count = chain->buffer_count;
+        describe_launch(merge, &to[kept], chain);
+        to[kept++].program = program;
+        i += stages;
+    }
+    return kept;
+}
+
+static int want_program(
+    const struct e2b_traits *traits, const struct program *program, struct e2b_programs *programs) {
+    const struct e2b_launch *functions[MAX_FUNCTIONS];
+    struct e2b_text text = {0}, options = {0};
+    for (int i = 0; i < program->function_count; i++)
+        functions[i] = &program->functions[i];
+    e2b_chain_text(
+        traits, functions, program->function_count, program->buffer_count, &text, &options);
+    int number = text.failed || options.failed
+        ? -1
+        : e2b_programs_want_text(programs, CHAIN_PATH, text.data, options.data ? options.data : "");
+    e2b_text_finish(&text);
+    e2b_text_finish(&options);
+    return number;
+}
+
+static enum e2b_status want_programs(
+    struct merge *merge, struct e2b_programs *programs, struct e2b_step *steps, int step_count) {
+    for (int i = 0; i < step_count; i++) {
+        if (!steps[i].chain)
+            continue;
+        const struct program *program = &merge->programs[steps[i].program];
+        steps[i].chain->buffer_count = program->buffer_count;
+        steps[i].program = want_program(&merge->device->traits, program, programs);
+        if (steps[i].program < 0)
+            return e2b_fail_memory(merge->err, "a program");
+    }
+    return E2B_OK;
+}
+
+enum e2b_status e2b_merge(struct e2b_device *device, struct e2b_programs *programs, bool always,
+    struct e2b_memory_layout *memory, struct e2b_step **steps, int *step_count,
+    struct e2b_error *err) {
+    struct merge merge = {.device = device, .memory = memory, .always = always, .err = err};
+    struct e2b_step *merged = calloc((size_t)*step_count + 1, sizeof *merged);
+    struct program *functions = malloc(sizeof *functions);
+    int count = 0;
+    merge.items = commonest_items(*steps, *step_count);
+    if (merged && functions) {
+        count = merge_steps(&merge, *steps, *step_count, functions, merged);
+        if (err->status == E2B_OK)
+            want_programs(&merge, programs, merged, count);
+    } else {
+        e2b_fail_memory(err, "a plan");
+    }
+    free(functions);
+    free(merge.programs);
+    if (err->status != E2B_OK) {
+        for (int i = 0; i < count; i++)
+            e2b_chain_destroy(device, merged[i].chain);
+        free(merged);
+        return err->status;
+    }
+    free(*steps);
+    *steps = merged;
+    *step_count = count;
+    return E2B_OK;
+}

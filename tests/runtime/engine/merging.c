@@ -1,0 +1,121 @@
+#include "tests/runtime/engine/merging.h"
+
+#include "tests/runtime/model/onnx_builder.h"
+#include "tests/support.h"
+
+#include <stdio.h>
+
+static void add_conv(struct e2b_builder *builder, const char *input, const char *output,
+    const struct e2b_shape *weights, int groups) {
+    char name[32], inputs[64];
+    snprintf(name, sizeof name, "w_%s", output);
+    snprintf(inputs, sizeof inputs, "%s,%s", input, name);
+    e2b_builder_floats(builder, name, weights, NULL);
+    int64_t pad = weights->dims[2] / 2;
+    Onnx__NodeProto *node = e2b_builder_node(builder, "Conv", inputs, output);
+    e2b_builder_attr_ints(builder, node, "pads", 4, (const int64_t[]){pad, pad, pad, pad});
+    e2b_builder_attr_int(builder, node, "group", groups);
+}
+
+/* Convolutions of all sorts, branches, a concatenation, a sum, pooling, a matrix product. */
+static struct e2b_model *small_network(void) {
+    struct e2b_builder *builder = e2b_builder_create(17);
+    e2b_builder_input(
+        builder, "x", E2B_F32, E2B_SHAPE(-1, MERGING_CHANNELS, MERGING_SIDE, MERGING_SIDE));
+    add_conv(builder, "x", "a", E2B_SHAPE(32, MERGING_CHANNELS, 3, 3), 1);
+    e2b_builder_node(builder, "Relu", "a", "b");
+    add_conv(builder, "b", "c", E2B_SHAPE(32, 1, 3, 3), 32);
+    add_conv(builder, "c", "d", E2B_SHAPE(16, 32, 1, 1), 1);
+    add_conv(builder, "b", "e", E2B_SHAPE(16, 32, 3, 3), 1);
+    Onnx__NodeProto *concat = e2b_builder_node(builder, "Concat", "d,e", "g");
+    e2b_builder_attr_int(builder, concat, "axis", 1);
+    e2b_builder_node(builder, "Sigmoid", "g", "h");
+    e2b_builder_node(builder, "Add", "h,b", "i");
+    Onnx__NodeProto *pool = e2b_builder_node(builder, "MaxPool", "i", "j");
+    e2b_builder_attr_ints(builder, pool, "kernel_shape", 2, (const int64_t[]){2, 2});
+    e2b_builder_node(builder, "GlobalAveragePool", "j", "k");
+    e2b_builder_node(builder, "Flatten", "k", "l");
+    e2b_builder_floats(builder, "w_m", E2B_SHAPE(32, MERGING_OUT), NULL);
+    e2b_builder_node(builder, "MatMul", "l,w_m", "m");
+    e2b_builder_node(builder, "Softmax", "m", "y");
+    e2b_builder_output(builder, "y");
+    return e2b_builder_model(builder);
+}
+
+struct merging merging_open(
+    struct e2b_device *device, int batch, enum e2b_dtype precision, enum e2b_merge_rule merge) {
+    struct merging rig = {.device = device, .model = small_network()};
+    const struct e2b_graph_options options = {.batch = batch,
+        .precision = precision,
+        .channel_align = device->traits.channel_align,
+        .image = {.input = -1}};
+    struct e2b_error err = {0};
+    assert_ok(e2b_graph_create(rig.model, &options, &rig.graph, &err), err);
+    assert_ok(e2b_weights_create(device, &rig.weights, &err), err);
+    assert_ok(e2b_programs_create(device, &rig.programs, &err), err);
+    const struct e2b_plan_options plan = {.quiet = true, .merge = merge};
+    assert_ok(
+        e2b_plan_create(device, rig.graph, rig.weights, rig.programs, &plan, &rig.plan, &err), err);
+    assert_ok(device->ops->buffer_create(device, E2B_MEMORY_DEVICE,
+                  MERGING_BATCH * MERGING_IN * sizeof(float), &rig.in, &err),
+        err);
+    assert_ok(device->ops->buffer_create(device, E2B_MEMORY_DEVICE,
+                  MERGING_BATCH * MERGING_OUT * sizeof(float), &rig.out, &err),
+        err);
+    return rig;
+}
+
+void merging_close(struct merging *rig) {
+    rig->device->ops->buffer_destroy(rig->device, rig->in);
+    rig->device->ops->buffer_destroy(rig->device, rig->out);
+    e2b_plan_destroy(rig->plan);
+    e2b_programs_destroy(rig->programs);
+    e2b_weights_destroy(rig->weights);
+    e2b_graph_destroy(rig->graph);
+    e2b_model_destroy(rig->model);
+}
+
+struct e2b_instance *merging_instance(const struct merging *rig) {
+    struct e2b_instance *instance = NULL;
+    struct e2b_error err = {0};
+    const struct e2b_io_buffers io = {&rig->in, &rig->out};
+    assert_ok(e2b_instance_create(rig->plan, &io, &instance, &err), err);
+    return instance;
+}
+
+static void write_input(const struct merging *rig, struct e2b_instance *instance, float seed) {
+    static float in[MERGING_BATCH * MERGING_IN];
+    struct e2b_error err = {0};
+    struct e2b_queue *queue = e2b_instance_queue(instance);
+    for (int i = 0; i < MERGING_BATCH * MERGING_IN; i++)
+        in[i] = (float)(i * 37 % 101) / 101 * seed;
+    assert_ok(rig->device->ops->enqueue_write(queue, rig->in, 0, in, sizeof in, NULL, &err), err);
+    assert_ok(rig->device->ops->finish(queue, &err), err);
+}
+
+void merging_run(const struct merging *rig, float seed, float *out) {
+    struct e2b_error err = {0};
+    struct e2b_instance *instance = merging_instance(rig);
+    struct e2b_queue *queue = e2b_instance_queue(instance);
+    write_input(rig, instance, seed);
+    for (int again = 0; again < 3; again++)
+        assert_ok(e2b_instance_run(instance, 0, NULL, NULL, &err), err);
+    assert_ok(rig->device->ops->enqueue_read(queue, rig->out, 0, out,
+                  (size_t)rig->graph->batch * MERGING_OUT * sizeof(float), NULL, &err),
+        err);
+    assert_ok(rig->device->ops->finish(queue, &err), err);
+    e2b_instance_destroy(instance);
+}
+
+void merging_check(struct e2b_device *device, int batch, enum e2b_dtype precision) {
+    float merged[MERGING_BATCH * MERGING_OUT] = {0}, apart[MERGING_BATCH * MERGING_OUT] = {0};
+    struct merging one = merging_open(device, batch, precision, E2B_MERGE_ALWAYS);
+    struct merging other = merging_open(device, batch, precision, E2B_MERGE_NEVER);
+    assert_true(e2b_plan_step_count(one.plan) < e2b_plan_step_count(other.plan));
+    merging_run(&one, 1.0f, merged);
+    merging_run(&other, 1.0f, apart);
+    assert_true(merged[0] > 0);
+    assert_memory_equal(merged, apart, sizeof merged);
+    merging_close(&one);
+    merging_close(&other);
+}
