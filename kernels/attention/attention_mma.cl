@@ -80,8 +80,9 @@ static inline void load_queries(uint query[STEPS][4], __global const T *q, int f
     }
 }
 
+/* Of the first `left` keys of the block, in steps of 16; what is beyond is not touched. */
 static inline void multiply_keys(
-    float score[KEY_TILES][4], uint query[STEPS][4], uint keys, uint lane) {
+    float score[KEY_TILES][4], uint query[STEPS][4], uint keys, int left, uint lane) {
     uint row = (lane & 7) + ((lane >> 4) << 3), chunk = lane >> 3 & 1;
 #pragma unroll
     for (int i = 0; i < KEY_TILES * 4; i++)
@@ -90,20 +91,24 @@ static inline void multiply_keys(
     for (int step = 0; step < STEPS; step++)
 #pragma unroll
         for (int j = 0; j < KEY_TILES; j += 2) {
-            uint b[2][2];
-            LOAD_MATRICES(b[0][0], b[0][1], b[1][0], b[1][1],
-                keys + (row + j * 8) * K_PITCH + (step * 2 + chunk) * 16);
-            multiply_add(score[j], query[step], b[0]);
-            multiply_add(score[j + 1], query[step], b[1]);
+            if (j * 8 < left) {
+                uint b[2][2];
+                LOAD_MATRICES(b[0][0], b[0][1], b[1][0], b[1][1],
+                    keys + (row + j * 8) * K_PITCH + (step * 2 + chunk) * 16);
+                multiply_add(score[j], query[step], b[0]);
+                multiply_add(score[j + 1], query[step], b[1]);
+            }
         }
 }
 
-static inline void multiply_values(
-    float sum[COLUMN_TILES][4], float weight[KEY_TILES][4], __local const uint4 *values, uint lane) {
+static inline void multiply_values(float sum[COLUMN_TILES][4], float weight[KEY_TILES][4],
+    __local const uint4 *values, int left, uint lane) {
 #if defined(T_F16)
     uint from = (uint)(size_t)values + (lane & 15) * V_PITCH + (lane >> 4) * 16;
 #pragma unroll
     for (int j = 0; j < KEY_TILES; j += 2) {
+        if (j * 8 >= left)
+            continue;
         uint a[4];
 #pragma unroll
         for (int i = 0; i < 4; i++)
@@ -124,6 +129,8 @@ static inline void multiply_values(
         (__local const uint *)values + (lane & 3) * 2 * (V_PITCH / 4) + (lane >> 2);
 #pragma unroll
     for (int j = 0; j < KEY_TILES; j++) {
+        if (j * 8 >= left)
+            continue;
         const uint a[4] = {as_uint(weight[j][0]), as_uint(weight[j][2]), as_uint(weight[j][1]),
             as_uint(weight[j][3])};
 #pragma unroll
@@ -136,8 +143,11 @@ static inline void multiply_values(
 #endif
 }
 
-/* Score i of a lane is that of this key. */
-#define KEY_AT(block, i) ((block) + (i) / 2 * 8 + (int)(lane & 3) * 2 + (i) % 2)
+static inline float power_of_two(float exponent) {
+    float power;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(power) : "f"(exponent));
+    return power;
+}
 
 static inline float from_lane(float value, uint lane_xor) {
     float other;
@@ -156,6 +166,45 @@ static inline float row_max(float value) {
 static inline float row_sum(float value) {
     value += from_lane(value, 1);
     return value + from_lane(value, 2);
+}
+
+/* Score i of a row's half h in a lane, and its key in the block. */
+#define SCORE(i, h) score[(i) / 2][(h) * 2 + (i) % 2]
+#define KEY(i) ((i) / 2 * 8 + (int)(lane & 3) * 2 + (i) % 2)
+
+/* With a mask, scores have been scaled before. */
+#if MASK
+#define FACTOR 1.0f
+#else
+#define FACTOR scale
+#endif
+
+/* Scores become weights: powers of two of their distance to the largest so far, by which the sums
+ * are scaled. `top` is in the units of the exponent. */
+static inline void weigh(float score[KEY_TILES][4], float sum[COLUMN_TILES][4], float top[2],
+    float total[2], float scale, int left, uint lane) {
+#pragma unroll
+    for (int h = 0; h < 2; h++) {
+        float before = top[h], most = -INFINITY;
+        if (left < KEYS)
+#pragma unroll
+            for (int i = 0; i < KEY_TILES * 2; i++)
+                SCORE(i, h) = KEY(i) < left ? SCORE(i, h) : -INFINITY;
+#pragma unroll
+        for (int i = 0; i < KEY_TILES * 2; i++)
+            most = fmax(most, SCORE(i, h));
+        top[h] = fmax(before, row_max(most) * FACTOR);
+        float factor = power_of_two(before - top[h]);
+        total[h] *= factor;
+#pragma unroll
+        for (int i = 0; i < COLUMN_TILES * 2; i++)
+            sum[i / 2][h * 2 + i % 2] *= factor;
+#pragma unroll
+        for (int i = 0; i < KEY_TILES * 2; i++) {
+            SCORE(i, h) = power_of_two(fma(SCORE(i, h), FACTOR, -top[h]));
+            total[h] += SCORE(i, h);
+        }
+    }
 }
 
 static inline void store_pair(__global T *to, float low, float high) {
@@ -192,45 +241,23 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void attention_mma
         commit();
         asm volatile("cp.async.wait_group 1;" ::: "memory");
         barrier(CLK_LOCAL_MEM_FENCE);
-        float score[KEY_TILES][4];
-        multiply_keys(score, query, to + stage * STAGE_BYTES, lane);
-#if MASK == 1
-        float masked[KEY_TILES * 2];
-#pragma unroll
-        for (int i = 0; i < KEY_TILES * 2; i++)
-            masked[i] = LOG2E * MASK_OF(0, min(KEY_AT(block, i), keys - 1));
-#endif
-#pragma unroll
-        for (int h = 0; h < 2; h++) {
-            float before = top[h];
+        if (first < queries) {
+            int left = keys - block;
+            float score[KEY_TILES][4];
+            multiply_keys(score, query, to + stage * STAGE_BYTES, left, lane);
+#if MASK
 #pragma unroll
             for (int i = 0; i < KEY_TILES * 2; i++) {
-                int key = KEY_AT(block, i);
-                float each = score[i / 2][h * 2 + i % 2] * scale;
-#if MASK == 1
-                each = fmax(each + masked[i], LOWEST);
-#elif MASK
-                each += LOG2E * MASK_OF(min(row + h * 8, queries - 1), min(key, keys - 1));
-                each = fmax(each, LOWEST);
+                int key = min(block + KEY(i), keys - 1);
+                float upper = LOG2E * MASK_OF(min(row, queries - 1), key);
+                float lower = MASK == 1 ? upper : LOG2E * MASK_OF(min(row + 8, queries - 1), key);
+                SCORE(i, 0) = fmax(SCORE(i, 0) * scale + upper, LOWEST);
+                SCORE(i, 1) = fmax(SCORE(i, 1) * scale + lower, LOWEST);
+            }
 #endif
-                each = key >= keys ? -INFINITY : each;
-                score[i / 2][h * 2 + i % 2] = each;
-                top[h] = fmax(top[h], each);
-            }
-            top[h] = row_max(top[h]);
-            float factor = native_exp2(before - top[h]);
-            total[h] *= factor;
-#pragma unroll
-            for (int i = 0; i < COLUMN_TILES * 2; i++)
-                sum[i / 2][h * 2 + i % 2] *= factor;
-#pragma unroll
-            for (int i = 0; i < KEY_TILES * 2; i++) {
-                float weight = native_exp2(score[i / 2][h * 2 + i % 2] - top[h]);
-                score[i / 2][h * 2 + i % 2] = weight;
-                total[h] += weight;
-            }
+            weigh(score, sum, top, total, scale, left, lane);
+            multiply_values(sum, score, stages + (stage * STAGE_BYTES + K_BYTES) / 16, left, lane);
         }
-        multiply_values(sum, score, stages + (stage * STAGE_BYTES + K_BYTES) / 16, lane);
         barrier(CLK_LOCAL_MEM_FENCE);
     }
 #pragma unroll

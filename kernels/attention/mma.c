@@ -52,6 +52,8 @@ static const char *refuses(const struct e2b_call *call, const struct e2b_attenti
     if (!all_aligned(sizes->q) || !all_aligned(sizes->k) || !all_aligned(sizes->v)
         || !all_aligned(sizes->y))
         return "tokens or heads are not at multiples of 8 elements";
+    if (!(((const struct e2b_attention_params *)call->params)->scale > 0))
+        return "the scale is not positive";
     if (keys_of(call, sizes) < MIN_KEYS)
         return "heads are too deep for the local memory";
     return NULL;

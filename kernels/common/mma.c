@@ -41,12 +41,13 @@ static const struct tile tiles[] = {
     {64, 64, 2, 2, 8, 4, 128, false, 0.65, false},
     {128, 32, 4, 1, 8, 3, 128, false, 0.55, false},
     {32, 64, 2, 2, 8, 4, 128, false, 0.45, false},
-    {128, 192, 8, 1, 8, 4, 255, true, 1.90, true},
-    {64, 192, 4, 1, 8, 4, 255, true, 1.45, true},
+    {128, 192, 8, 1, 8, 4, 255, true, 1.90, false},
+    {64, 192, 4, 1, 8, 4, 255, true, 1.45, false},
     {128, 96, 8, 1, 8, 4, 128, true, 1.50, true},
     {64, 96, 4, 1, 8, 4, 168, true, 1.05, true},
     {128, 32, 8, 1, 8, 4, 128, true, 0.75, true},
     {64, 32, 4, 1, 8, 4, 128, true, 0.50, true},
+    {128, 128, 8, 1, 8, 3, 128, true, 1.75, true},
 };
 static const int splits[] = {1, 2, 4, 8, 16};
 #define TILE_COUNT ((int)(sizeof tiles / sizeof tiles[0]))
@@ -201,19 +202,18 @@ static void pack_weights(const struct e2b_packing *packing, void *to) {
     memcpy(&p, packing->numbers, sizeof p);
     float scale = scale_of(p.scale);
     enum e2b_dtype dtype = p.lanes == 8 ? E2B_F16 : E2B_F32;
-    int64_t depth = p.chunks_a_slab * p.lanes,
-            count = (int64_t)packing->bytes / (CHUNK_BYTES / p.lanes);
-    for (int64_t i = 0; i < count; i++) {
-        int64_t lane = i % p.lanes, row = i / depth % p.tile, slab = i / depth / p.tile % p.slabs;
-        int64_t chunk = slab * p.chunks_a_slab + i / p.lanes % p.chunks_a_slab;
-        int64_t output = i / depth / p.tile / p.slabs * p.tile + column_at(row);
-        int64_t tap = chunk / p.chunks, channel = chunk % p.chunks * p.lanes + lane;
-        double value = 0;
-        if (tap < p.taps && channel < p.channels && output < p.outputs)
-            value = scale
-                * constant_at(packing->from[0],
-                    output * p.stride[0] + channel * p.stride[1] + tap * p.stride[2]);
-        e2b_from_double(dtype, &value, (char *)to + i * (CHUNK_BYTES / p.lanes), 1);
+    int64_t chunks = (int64_t)packing->bytes / CHUNK_BYTES;
+    for (int64_t i = 0; i < chunks; i++) {
+        int64_t row = i / p.chunks_a_slab % p.tile, slab = i / p.chunks_a_slab / p.tile % p.slabs;
+        int64_t chunk = slab * p.chunks_a_slab + i % p.chunks_a_slab;
+        int64_t output = i / p.chunks_a_slab / p.tile / p.slabs * p.tile + column_at(row);
+        int64_t tap = chunk / p.chunks, channel = chunk % p.chunks * p.lanes;
+        bool inside = tap < p.taps && output < p.outputs;
+        int64_t from = output * p.stride[0] + channel * p.stride[1] + tap * p.stride[2];
+        double values[CHUNK_BYTES / sizeof(uint16_t)] = {0};
+        for (int64_t lane = 0; inside && lane < p.lanes && channel + lane < p.channels; lane++)
+            values[lane] = scale * constant_at(packing->from[0], from + lane * p.stride[1]);
+        e2b_from_double(dtype, values, (char *)to + i * CHUNK_BYTES, p.lanes);
     }
 }
 
