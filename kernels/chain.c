@@ -20,13 +20,22 @@ bool e2b_chain_same_function(const struct e2b_launch *a, const struct e2b_launch
     return true;
 }
 
+/* Whether text up to `end` declares local memory, not only pointers to it. */
+static bool declares_local(const char *at, const char *end) {
+    while ((at = strstr(at, "__local")) && (!end || at < end)) {
+        at += strcspn(at, "*[;=,)");
+        if (*at != '*')
+            return true;
+    }
+    return false;
+}
+
 bool e2b_chain_takes(const struct e2b_launch *launch) {
     size_t length = strlen(launch->kernel);
     const char *at = launch->source->text;
     while ((at = strstr(at, launch->kernel)) && (at[length] != '(' || at[-1] != ' '))
         at += length;
-    const char *end = at ? strstr(at, "\n}") : NULL, *local = at ? strstr(at, "__local") : NULL;
-    return at && (!local || (end && local > end));
+    return at && !declares_local(at, strstr(at, "\n}"));
 }
 
 /* Words, each ended by a newline, each once. */

@@ -220,7 +220,7 @@ static inline void store_pair(__global T *to, float low, float high) {
 /* Grid: blocks of queries, samples x heads. */
 __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void attention_mma(
     ATTENTION_ARGUMENTS) {
-    __local uint4 stages[2 * STAGE_BYTES / 16];
+    LOCAL(stages, 2 * STAGE_BYTES / 16);
     uint thread = get_local_id(0), lane = thread & 31, to = (uint)(size_t)stages;
     int item = get_group_id(1);
     int first = (int)(get_group_id(0) * WARPS + (thread >> 5)) * 16, row = first + (int)(lane >> 2);

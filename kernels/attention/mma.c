@@ -103,6 +103,8 @@ enum e2b_status e2b_attention_mma_emit(
         "attention_mma", options, (double)params->scale * LOG2E, err);
     if (!launch)
         return err->status;
+    launch->local_bytes = (size_t)(STAGES * keys_of(call, &sizes)
+        * (row_bytes(call, sizes.depth) + row_bytes(call, sizes.columns)));
     size_t threads = (size_t)count * 32;
     e2b_launch_grid(launch, (size_t)e2b_ceil_div(sizes.queries, ROWS * count) * threads,
         (size_t)(sizes.samples * sizes.heads), 1);

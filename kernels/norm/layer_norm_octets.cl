@@ -23,8 +23,10 @@ __kernel __attribute__((reqd_work_group_size(LANES, ROWS, 1))) void layer_norm_o
     __global const T *bias, uint bias_offset, __global T *out, uint out_offset, int has_bias,
     int rows, int length, int d0, int y0, int x0, int d1, int y1, int x1, int d2, int y2, int x2,
     float epsilon) {
-    __local float4 sums[ROWS][LANES / 4], squares[ROWS][LANES / 4];
+    LOCAL(parts, 2 * ROWS * LANES / 4);
     int lane = get_local_id(0), share = get_local_id(1);
+    __local float4 *sums = (__local float4 *)parts + share * (LANES / 4);
+    __local float4 *squares = sums + ROWS * LANES / 4;
     int row = get_group_id(1) * ROWS + share, rest = min(row, rows - 1);
     int i0 = rest % d0;
     rest /= d0;
@@ -39,17 +41,17 @@ __kernel __attribute__((reqd_work_group_size(LANES, ROWS, 1))) void layer_norm_o
         v[i] = at < length ? load_octet(in + at) : (float8)(0.0f);
         sum += sum8(v[i]);
     }
-    ((__local float *)sums[share])[lane] = sum;
+    ((__local float *)sums)[lane] = sum;
     barrier(CLK_LOCAL_MEM_FENCE);
-    float mean = total(sums[share]) / (float)length;
+    float mean = total(sums) / (float)length;
 #pragma unroll
     for (int i = 0; i < OCTETS; i++) {
         v[i] -= mean;
         square += (i * LANES + lane) * 8 < length ? sum8(v[i] * v[i]) : 0.0f;
     }
-    ((__local float *)squares[share])[lane] = square;
+    ((__local float *)squares)[lane] = square;
     barrier(CLK_LOCAL_MEM_FENCE);
-    float factor = 1.0f / sqrt(total(squares[share]) / (float)length + epsilon);
+    float factor = 1.0f / sqrt(total(squares) / (float)length + epsilon);
     if (row >= rows)
         return;
 #pragma unroll
