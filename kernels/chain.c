@@ -159,6 +159,7 @@ static void scan_sign(struct scan *scan, const char *begin) {
         break;
     case '}':
         scan->braces = scan->at == begin || scan->at[-1] == '\n' ? 0 : scan->braces - 1;
+        scan->parens = scan->braces == 0 ? 0 : scan->parens;
         if (scan->braces == 0 && scan->dropping) {
             scan->copied = scan->at + 1;
             scan->dropping = false;
