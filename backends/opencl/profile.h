@@ -17,14 +17,16 @@ struct e2b_profile {
     bool hides_l2;        /* the cache that it reports is another one */
     bool hides_half;      /* half arithmetic works without its extension: probe */
     int base_align_bytes; /* 0: what the device reports */
+    int launch_ns;        /* what a launch costs where few are under way; 0: unknown */
     int penalty;          /* taken from the score: simulators and software for other purposes */
 };
 
 const struct e2b_profile *e2b_profile_find(const char *platform);
 
-/* Before the first call of OpenCL. A runtime that keeps files of its own (PoCL, under the user's cache
- * folder) does not start without a folder, and a home that is missing, read-only or full is normal:
- * then it gets one among the temporary files. What the environment says wins. Any thread. */
+/* Before the first call of OpenCL. A runtime that keeps files of its own (PoCL, under the user's
+ * cache folder) does not start without a folder, and a home that is missing, read-only or full is
+ * normal: then it gets one among the temporary files. What the environment says wins. Any thread.
+ */
 void e2b_profile_prepare(void);
 
 #endif

@@ -7,7 +7,10 @@
 
 #define MAX_STAGES 256
 #define MAX_FUNCTIONS 6 /* compilers take more than twice as long for twice as many */
-#define LEAST_GAIN 0.02
+/* Share of the work's time that the launches saved must have taken: compiling is worth it. Stages
+ * of a chain do not fill a GPU as launches that run into each other do. */
+#define LEAST_GAIN 0.1
+#define LEAST_GAIN_GPU 2.0
 #define GPU_LANES 128
 #define GPU_ITEMS 256 /* that a compute unit holds at once, registers allowing no more */
 #define FLOPS_A_LANE_NS 4
@@ -169,7 +172,8 @@ static bool pays(const struct merge *merge, const struct e2b_step *steps, int co
     for (int i = 0; i < count; i++)
         flops += steps[i].launch.flops;
     double work_ns = flops / (traits->compute_units * lanes * FLOPS_A_LANE_NS);
-    return merge->always || (double)(count - 1) * traits->launch_ns > LEAST_GAIN * work_ns;
+    double least = traits->is_cpu ? LEAST_GAIN : LEAST_GAIN_GPU;
+    return merge->always || (double)(count - 1) * traits->launch_ns > least * work_ns;
 }
 
 /* As many steps from the first on as one chain can have, and their functions. */
