@@ -293,13 +293,13 @@ static bool wide_seen;
 static void note_width(const struct setting *setting, const struct e2b_launch_list *list,
     const struct tiling *tiling) {
     check_sizes(setting, list, tiling);
-    wide_seen = wide_seen || tiling->columns == 192;
+    wide_seen = wide_seen || tiling->columns == 96;
 }
 
 static void tiles_that_were_never_run_are_candidates_only(void **state) {
     (void)state;
     struct setting setting;
-    start(&setting, E2B_F16, 32, 35, 64, 192, 1);
+    start(&setting, E2B_F16, 32, 35, 64, 96, 1);
     setting.traits.ptx_sm = 90;
     wide_seen = false;
     each_candidate(&setting, note_width);
@@ -307,7 +307,7 @@ static void tiles_that_were_never_run_are_candidates_only(void **state) {
     struct e2b_launch_list list = {0};
     struct e2b_error err = {0};
     assert_ok(e2b_mma_emit(&setting.call, &setting.problem, &list, &err), err);
-    assert_int_not_equal(tiling_of(&list.launches[0]).columns, 192);
+    assert_int_not_equal(tiling_of(&list.launches[0]).columns, 96);
     e2b_launch_list_finish(&list);
     finish(&setting);
 }
