@@ -221,8 +221,11 @@ static int64_t groups_along(const struct e2b_launch *launch, int dimension) {
     return launch->jobs == 0 ? (int64_t)(global / local) : dimension == 0 ? launch->jobs : 1;
 }
 
-/* Groups of a stage that are taken at once, and how often something is taken. */
+/* Groups of a stage that are taken at once, and how often something is taken. Jobs are taken alone.
+ */
 static int64_t groups_at_once(const struct merge *merge, const struct e2b_launch *launch) {
+    if (launch->jobs > 0)
+        return 1;
     int64_t groups = groups_along(launch, 0) * groups_along(launch, 1) * groups_along(launch, 2);
     int64_t jobs = (int64_t)JOBS_PER_WORKER * merge->device->traits.compute_units;
     return groups > jobs ? (groups + jobs - 1) / jobs : 1;
