@@ -1,25 +1,5 @@
-/* Normalises dense rows, which lie in up to 3 dimensions of d (length), y (output stride) and x
- * (input stride). The variance is taken about the mean, in a second pass. */
-
-#define DIM(n) int d##n, int y##n, int x##n
-#define PARAMETERS                                                                                 \
-    __global const T *in, uint in_offset, __global const T *scale, uint scale_offset,              \
-        __global const T *bias, uint bias_offset, __global T *out, uint out_offset, int has_bias,  \
-        int rows, int length, DIM(0), DIM(1), DIM(2), float epsilon
-#define PLACE_ROW(row)                                                                             \
-    int rest = row;                                                                                \
-    int i0 = rest % d0;                                                                            \
-    rest /= d0;                                                                                    \
-    int i1 = rest % d1, i2 = rest / d1;                                                            \
-    in += in_offset + (i0 * x0 + i1 * x1 + i2 * x2);                                               \
-    out += out_offset + (i0 * y0 + i1 * y1 + i2 * y2);                                             \
-    scale += scale_offset;                                                                         \
-    bias += bias_offset
-
-static inline float sum8(float8 v) {
-    float4 a = v.lo + v.hi;
-    return a.x + a.y + a.z + a.w;
-}
+/* Normalises dense rows. The variance is taken about the mean, in a second pass. */
+#include "kernels/norm/layer_norm.clh"
 
 __kernel void layer_norm_serial(PARAMETERS) {
     int row = (int)get_global_id(0);

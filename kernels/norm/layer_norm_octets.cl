@@ -1,14 +1,10 @@
 /* Normalises dense rows on a GPU: 32 work-items have a row, each of them OCTETS times 8 of its
- * elements, 32 octets apart; they are read once. Rows lie as in layer_norm.cl, at multiples of 8
- * elements; a group has ROWS of them. The variance is taken about the mean. -DPTX as in octets.clh. */
+ * elements, 32 octets apart; they are read once. Rows lie at multiples of 8 elements; a group has
+ * ROWS of them. The variance is taken about the mean. -DPTX as in octets.clh. */
 #include "kernels/common/octets.clh"
+#include "kernels/norm/layer_norm.clh"
 
 #define LANES 32
-
-static inline float sum8(float8 v) {
-    float4 a = v.lo + v.hi;
-    return a.x + a.y + a.z + a.w;
-}
 
 static inline float total(__local const float4 *part) {
     float4 sum = 0.0f;
@@ -19,20 +15,13 @@ static inline float total(__local const float4 *part) {
 }
 
 __kernel __attribute__((reqd_work_group_size(LANES, ROWS, 1))) void layer_norm_octets(
-    __global const T *in, uint in_offset, __global const T *scale, uint scale_offset,
-    __global const T *bias, uint bias_offset, __global T *out, uint out_offset, int has_bias,
-    int rows, int length, int d0, int y0, int x0, int d1, int y1, int x1, int d2, int y2, int x2,
-    float epsilon) {
+    PARAMETERS) {
     LOCAL(parts, 2 * ROWS * LANES / 4);
     int lane = get_local_id(0), share = get_local_id(1);
     __local float4 *sums = (__local float4 *)parts + share * (LANES / 4);
     __local float4 *squares = sums + ROWS * LANES / 4;
-    int row = get_group_id(1) * ROWS + share, rest = min(row, rows - 1);
-    int i0 = rest % d0;
-    rest /= d0;
-    int i1 = rest % d1, i2 = rest / d1;
-    in += in_offset + (i0 * x0 + i1 * x1 + i2 * x2);
-    out += out_offset + (i0 * y0 + i1 * y1 + i2 * y2);
+    int row = get_group_id(1) * ROWS + share;
+    PLACE_ROW(min(row, rows - 1));
     float8 v[OCTETS];
     float sum = 0.0f, square = 0.0f;
 #pragma unroll
@@ -59,7 +48,7 @@ __kernel __attribute__((reqd_work_group_size(LANES, ROWS, 1))) void layer_norm_o
         int at = (i * LANES + lane) * 8;
         if (at >= length)
             continue;
-        float8 shift = has_bias ? load_octet(bias + bias_offset + at) : (float8)(0.0f);
-        store_octet(out + at, v[i] * factor * load_octet(scale + scale_offset + at) + shift);
+        float8 shift = has_bias ? load_octet(bias + at) : (float8)(0.0f);
+        store_octet(out + at, v[i] * factor * load_octet(scale + at) + shift);
     }
 }

@@ -13,13 +13,7 @@
 #define STOREV(p, i, v) CAT(STORE, V)(p, i, v)
 #endif
 
-#ifdef AVERAGE
-#define START 0.0f
-#define ADD(a, b) ((a) + (b))
-#else
-#define START (-INFINITY)
-#define ADD(a, b) fmax(a, b)
-#endif
+#include "kernels/pool/reduction.clh"
 
 #define IMAGE(x) int x##_h, int x##_w, int x##_n_stride, int x##_h_stride, int x##_w_stride
 

@@ -3,16 +3,9 @@
  * -DKERNEL_W and -DSTRIDE_W are the pool's; -DPTX as in octets.clh. All tensors lie at multiples of 8
  * elements. Grid: 8 channels, PIXELS of a line, lines of all samples. */
 #include "kernels/common/octets.clh"
+#include "kernels/pool/reduction.clh"
 
 #define COLUMNS ((PIXELS - 1) * STRIDE_W + KERNEL_W)
-
-#ifdef AVERAGE
-#define START 0.0f
-#define ADD(a, b) ((a) + (b))
-#else
-#define START (-INFINITY)
-#define ADD(a, b) fmax(a, b)
-#endif
 
 static inline int overlap(int first, int length, int from, int to) {
     return min(first + length, to) - max(first, from);

@@ -8,8 +8,9 @@
 #include <string.h>
 
 #define MAX_SIBLINGS 8
-#define PART_ALIGN 16 /* columns: parts of the joined product are read where they lie, by vectors  \
-                       */
+#define PART_ALIGN                                                                                 \
+    16 /* columns: parts of the joined product are read where they lie, by vectors                 \
+        */
 
 /* Products of one operand with constant matrices. Where all are only seen as heads, the last
  * dimension cut in (heads, depth), the joined product is. */
@@ -22,14 +23,13 @@ static const struct e2b_shape *shape_of(const struct e2b_network *net, int value
     return &net->graph.values[value].tensor.shape;
 }
 
-static const struct e2b_constant *constant_of(
-    const struct e2b_network *net, const struct e2b_node *node, int input) {
-    bool present = input < node->input_count && node->inputs[input] >= 0;
-    return present ? net->graph.values[node->inputs[input]].constant : NULL;
-}
-
 static bool has_input(const struct e2b_node *node, int input) {
     return input < node->input_count && node->inputs[input] >= 0;
+}
+
+static const struct e2b_constant *constant_of(
+    const struct e2b_network *net, const struct e2b_node *node, int input) {
+    return has_input(node, input) ? net->graph.values[node->inputs[input]].constant : NULL;
 }
 
 /* A product by a constant matrix, with a constant bias of one number a column or none. */

@@ -5,6 +5,8 @@
 
 #include <stdio.h>
 
+#define WIDE 320
+
 static void add_conv(struct e2b_builder *builder, const char *input, const char *output,
     const struct e2b_shape *weights, int groups) {
     char name[32], inputs[64];
@@ -17,7 +19,8 @@ static void add_conv(struct e2b_builder *builder, const char *input, const char 
     e2b_builder_attr_int(builder, node, "group", groups);
 }
 
-/* Convolutions of all sorts, branches, a concatenation, a sum, pooling, a matrix product. */
+/* Convolutions of all sorts, one of more jobs than a core gets, branches, a concatenation, a sum,
+ * pooling, a matrix product. */
 static struct e2b_model *small_network(void) {
     struct e2b_builder *builder = e2b_builder_create(17);
     e2b_builder_input(
@@ -25,7 +28,8 @@ static struct e2b_model *small_network(void) {
     add_conv(builder, "x", "a", E2B_SHAPE(32, MERGING_CHANNELS, 3, 3), 1);
     e2b_builder_node(builder, "Relu", "a", "b");
     add_conv(builder, "b", "c", E2B_SHAPE(32, 1, 3, 3), 32);
-    add_conv(builder, "c", "d", E2B_SHAPE(16, 32, 1, 1), 1);
+    add_conv(builder, "c", "wide", E2B_SHAPE(WIDE, 32, 1, 1), 1);
+    add_conv(builder, "wide", "d", E2B_SHAPE(16, WIDE, 1, 1), 1);
     add_conv(builder, "b", "e", E2B_SHAPE(16, 32, 3, 3), 1);
     Onnx__NodeProto *concat = e2b_builder_node(builder, "Concat", "d,e", "g");
     e2b_builder_attr_int(builder, concat, "axis", 1);
