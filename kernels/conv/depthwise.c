@@ -100,7 +100,7 @@ enum e2b_status e2b_conv_depthwise_cpu_emit(
     char more[128];
     snprintf(more, sizeof more,
         "-DROWS=%d -DLANES=%d -DKERNEL_H=%d -DKERNEL_W=%d -DSTRIDE_W=%d -DDILATION_W=%d",
-        tile_rows(&g), end % 16 ? 8 : 16, (int)g.kh, (int)g.kw, (int)params->stride[1],
+        tile_rows(&g), e2b_conv_lanes(call), (int)g.kh, (int)g.kw, (int)params->stride[1],
         (int)params->dilation[1]);
     struct e2b_launch *launch =
         begin(call, out, &e2b_source_depthwise_cpu, "conv_depthwise_cpu", more);

@@ -10,6 +10,10 @@ int64_t e2b_conv_channels_end(const struct e2b_call *call) {
     return align > 1 ? (channels + align - 1) / align * align : channels;
 }
 
+int e2b_conv_lanes(const struct e2b_call *call) {
+    return call->traits->vector_bytes < 64 || e2b_conv_channels_end(call) % 16 ? 8 : 16;
+}
+
 /* Pad lanes hold activation(0 + the residual's pad lane), which some functions make infinite. */
 static bool pads_stay_finite(const struct e2b_call *call) {
     const struct e2b_conv_params *params = call->params;

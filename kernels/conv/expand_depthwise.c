@@ -150,7 +150,7 @@ struct shape {
 };
 
 static void cut_chunks(const struct e2b_call *call, int64_t width, struct shape *s) {
-    int64_t end = e2b_conv_channels_end(call), lanes = end % 16 ? 8 : 16, least = 0;
+    int64_t end = e2b_conv_channels_end(call), lanes = e2b_conv_lanes(call), least = 0;
     for (int64_t vectors = MAX_VECTORS; vectors >= 1; vectors--) {
         int64_t rows, count = e2b_ceil_div(end / lanes, vectors);
         int64_t cost = count * e2b_conv_tile_cost(call, width, vectors, &rows);

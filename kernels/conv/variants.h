@@ -45,6 +45,8 @@ void e2b_conv_add_geometry(const struct e2b_call *call, struct e2b_launch *launc
 
 /* Output channels and the pad lanes that must be written. */
 int64_t e2b_conv_channels_end(const struct e2b_call *call);
+/* Floats of a CPU's vector that divide those channels evenly. */
+int e2b_conv_lanes(const struct e2b_call *call);
 
 /* Element `index` of constant weights or bias. */
 float e2b_conv_weight_at(const struct e2b_constant *constant, int64_t index);
