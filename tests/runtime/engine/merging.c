@@ -6,6 +6,8 @@
 #include <stdio.h>
 
 #define WIDE 320
+#define TOKENS 49
+#define WIDTH (MERGING_IN / TOKENS)
 
 static void add_conv(struct e2b_builder *builder, const char *input, const char *output,
     const struct e2b_shape *weights, int groups) {
@@ -19,8 +21,42 @@ static void add_conv(struct e2b_builder *builder, const char *input, const char 
     e2b_builder_attr_int(builder, node, "group", groups);
 }
 
+static void transpose(
+    struct e2b_builder *builder, const char *input, const char *output, const int64_t perm[4]) {
+    Onnx__NodeProto *node = e2b_builder_node(builder, "Transpose", input, output);
+    e2b_builder_attr_ints(builder, node, "perm", 4, perm);
+}
+
+static void reshape(struct e2b_builder *builder, const char *input, const char *output, int count,
+    const int64_t *shape) {
+    char name[32], inputs[64];
+    snprintf(name, sizeof name, "to_%s", output);
+    snprintf(inputs, sizeof inputs, "%s,%s", input, name);
+    e2b_builder_ints(builder, name, count, shape);
+    e2b_builder_node(builder, "Reshape", inputs, output);
+}
+
+/* The image taken as tokens: attention, normalisation and a product. */
+static void add_attention(struct e2b_builder *builder, const char *output) {
+    static const int64_t heads_first[] = {0, 2, 1, 3}, keys_last[] = {0, 2, 3, 1};
+    reshape(builder, "x", "tokens", 4, (const int64_t[]){-1, TOKENS, 2, WIDTH / 2});
+    transpose(builder, "tokens", "queries", heads_first);
+    transpose(builder, "tokens", "keys", keys_last);
+    transpose(builder, "tokens", "values", heads_first);
+    e2b_builder_node(builder, "MatMul", "queries,keys", "scores");
+    e2b_builder_node(builder, "Softmax", "scores", "shares");
+    e2b_builder_node(builder, "MatMul", "shares,values", "heads");
+    transpose(builder, "heads", "attended", heads_first);
+    reshape(builder, "attended", "joined", 3, (const int64_t[]){-1, TOKENS, WIDTH});
+    e2b_builder_floats(builder, "gain", E2B_SHAPE(WIDTH), NULL);
+    e2b_builder_node(builder, "LayerNormalization", "joined,gain", "normal");
+    reshape(builder, "normal", "flat", 2, (const int64_t[]){-1, TOKENS * WIDTH});
+    e2b_builder_floats(builder, "w_flat", E2B_SHAPE(TOKENS * WIDTH, MERGING_OUT), NULL);
+    e2b_builder_node(builder, "MatMul", "flat,w_flat", output);
+}
+
 /* Convolutions of all sorts, one of more jobs than a core gets, branches, a concatenation, a sum,
- * pooling, a matrix product. */
+ * pooling, a matrix product; beside them attention. */
 static struct e2b_model *small_network(void) {
     struct e2b_builder *builder = e2b_builder_create(17);
     e2b_builder_input(
@@ -41,7 +77,9 @@ static struct e2b_model *small_network(void) {
     e2b_builder_node(builder, "Flatten", "k", "l");
     e2b_builder_floats(builder, "w_m", E2B_SHAPE(32, MERGING_OUT), NULL);
     e2b_builder_node(builder, "MatMul", "l,w_m", "m");
-    e2b_builder_node(builder, "Softmax", "m", "y");
+    add_attention(builder, "n");
+    e2b_builder_node(builder, "Add", "m,n", "o");
+    e2b_builder_node(builder, "Softmax", "o", "y");
     e2b_builder_output(builder, "y");
     return e2b_builder_model(builder);
 }
