@@ -1,0 +1,183 @@
+#include "sched/elastic/admission.h"
+
+#include <stddef.h>
+
+/* What comes after a request may still delay it: learn how far to trust what is foreseen. */
+void e2b_elastic_judge(
+    struct e2b_policy *policy, struct e2b_elastic_model *model, int slot, bool is_dropped) {
+    const struct e2b_elastic_promise *promise = &model->promises[slot];
+    double percentile = policy->forecast.models[model - policy->models].percentile;
+    if (promise->share <= 0)
+        return;
+    e2b_sched_trust_add(&model->trust, promise->share,
+        is_dropped || policy->forecast.now_ns + model->reply_ns > promise->must_end_ns);
+    e2b_sched_trust_learn(&model->trust, (1 - percentile) / 2);
+}
+
+/* Device time of what is strict and due until due_ns. */
+static double work_until(const struct e2b_policy *policy, int64_t due_ns) {
+    double work_ns = 0;
+    for (int i = 0; i < policy->model_count; i++)
+        work_ns += policy->forecast.models[i].sample_ns
+            * e2b_sched_backlog_until(&policy->models[i].strict, due_ns);
+    return work_ns;
+}
+
+/* If the device served this model alone but for `ahead_ns` of other work: how long until a request
+ * ends that has `before` of its own model before it. */
+static double end_behind(const struct e2b_forecast_model *table, double ahead_ns, int before) {
+    double latency_ns = table->solo_ns[e2b_forecast_size(table, before + 1)];
+    int rounds = before / table->full_count;
+    if (before + 1 > table->full_count || latency_ns > table->full_ns)
+        latency_ns = table->full_ns;
+    return ahead_ns + rounds * table->full_count * table->sample_ns + latency_ns;
+}
+
+/* If a request ran alone and at once: how long until it ends. */
+static double end_at_once(const struct e2b_policy *policy, const struct e2b_elastic_model *model) {
+    const struct e2b_forecast_start start = {(int)(model - policy->models), 0, 1, INT64_MAX};
+    if (policy->in_flight >= policy->max_in_flight
+        || !e2b_sched_instances_free(&model->slots.instances, 0))
+        return 1e18;
+    return e2b_forecast_walk(&policy->forecast, &start, 1).last_ns;
+}
+
+/* Would one more request that is due at due_ns make any later one late? */
+static bool makes_late(const struct e2b_policy *policy, const struct e2b_elastic_model *model,
+    int64_t due_ns, double running_ns) {
+    const struct e2b_forecast_model *table = e2b_elastic_table(policy, model);
+    int64_t now_ns = policy->forecast.now_ns, width_ns = model->backlog.width_ns;
+    double work_ns = work_until(policy, due_ns), all_ns = work_until(policy, INT64_MAX / 2);
+    for (int64_t at_ns = due_ns + width_ns; work_ns < all_ns; at_ns += width_ns) {
+        double until_ns = work_until(policy, at_ns);
+        if (until_ns > work_ns
+            && running_ns + until_ns + table->sample_ns + table->full_ns
+                > model->trust.limit * (double)(at_ns - now_ns))
+            return true;
+        work_ns = until_ns;
+        if (at_ns - due_ns > E2B_BACKLOG_BUCKETS * width_ns)
+            return false;
+    }
+    return false;
+}
+
+/* The share of the device that the model may use: all it asks for, if the device can give all that
+ * is asked; else by weight, where those who ask for less leave the rest to the others. */
+static double fair_share(const struct e2b_policy *policy, int index) {
+    double asked = e2b_elastic_asked(policy, index), level = 0, left = E2B_ELASTIC_OVERLOADED,
+           weights = 0;
+    for (int i = 0; i < policy->model_count; i++)
+        weights += policy->models[i].weight;
+    for (int round = 0; round < policy->model_count && weights > 0; round++) {
+        double next = left / weights, satisfied = 0, gone = 0;
+        for (int i = 0; i < policy->model_count; i++) {
+            double wants = e2b_elastic_asked(policy, i) / policy->models[i].weight;
+            if (wants > level && wants <= level + next)
+                gone += policy->models[i].weight;
+            if (wants > level)
+                satisfied +=
+                    (wants < level + next ? wants - level : next) * policy->models[i].weight;
+            else if (round == 0)
+                gone += policy->models[i].weight;
+        }
+        left -= satisfied;
+        level += next;
+        weights -= gone;
+        if (gone <= 0)
+            break;
+    }
+    double fair = level * policy->models[index].weight;
+    return asked < fair ? 1 : fair < 1 ? fair : 1;
+}
+
+/* COUNT: admitted, and promised. */
+static enum e2b_sched_reason refusal(
+    struct e2b_policy *policy, int index, int slot, double running_ns) {
+    struct e2b_elastic_model *model = &policy->models[index];
+    const struct e2b_forecast_model *table = e2b_elastic_table(policy, model);
+    int64_t must_end_ns = e2b_elastic_must_end(model, slot), now_ns = policy->forecast.now_ns;
+    model->promises[slot] = (struct e2b_elastic_promise){must_end_ns, 0};
+    if (!policy->admission || must_end_ns == INT64_MAX || table->sample_ns <= 0)
+        return E2B_SCHED_REASON_COUNT;
+    int64_t due_ns = e2b_elastic_due(model, slot);
+    double slack_ns = (double)(must_end_ns - now_ns - model->reply_ns);
+    int before = e2b_sched_backlog_until(&model->backlog, due_ns);
+    double others_ns = work_until(policy, due_ns)
+        - table->sample_ns * e2b_sched_backlog_until(&model->strict, due_ns);
+    double end_ns = end_behind(table, running_ns + others_ns, before);
+    bool is_first = before == 0 && others_ns <= 0;
+    if (is_first && table->margin * end_at_once(policy, model) <= slack_ns)
+        return E2B_SCHED_REASON_COUNT;
+    if (end_ns > model->trust.limit * slack_ns
+        || (e2b_elastic_must_end(model, slot) <= due_ns
+            && makes_late(policy, model, due_ns, running_ns)))
+        return E2B_SCHED_OVERLOAD_REASON;
+    double share = policy->model_count > 1 ? fair_share(policy, index) : 1;
+    if (share < 1 && before * table->sample_ns > share * model->trust.limit * slack_ns)
+        return E2B_SCHED_SHARE_REASON;
+    model->promises[slot].share = end_ns / slack_ns;
+    return E2B_SCHED_REASON_COUNT;
+}
+
+/* Until when is the model's next request refused, if nothing comes before it? Meanwhile batches
+ * and copies go on, while its slack will be what it is now. With several models that would depend
+ * on what the others get: 0. */
+static int64_t refused_for(const struct e2b_policy *policy, int index, double running_ns) {
+    const struct e2b_elastic_model *model = &policy->models[index];
+    int64_t due_ns = policy->forecast.now_ns + model->window_ns - model->copy_ns;
+    if (policy->model_count > 1 || model->target_ns <= 0)
+        return 0;
+    int before = e2b_sched_backlog_until(&model->backlog, due_ns);
+    double slack_ns = (double)(model->target_ns - model->reply_ns - model->copy_ns);
+    double excess_ns = end_behind(&policy->forecast.models[index], running_ns, before)
+        - model->trust.limit * slack_ns;
+    return excess_ns > 0 ? (int64_t)excess_ns : 0;
+}
+
+void e2b_elastic_admit(struct e2b_policy *policy, int index, struct e2b_sched_actions *actions) {
+    struct e2b_elastic_model *model = &policy->models[index];
+    if (model->newcomers.count == 0)
+        return;
+    struct e2b_forecast_outcome running = e2b_forecast_walk(&policy->forecast, NULL, 0);
+    double running_ns =
+        policy->forecast.exclusive && !policy->lanes ? running.all_ns : running.area_ns;
+    for (int slot = 0; model->newcomers.count > 0; slot++) {
+        slot = e2b_bitset_next(&model->newcomers, slot);
+        enum e2b_sched_reason reason = refusal(policy, index, slot, running_ns);
+        if (reason != E2B_SCHED_REASON_COUNT) {
+            if (!e2b_sched_slots_reject(&model->slots, index, reason, slot, actions))
+                return;
+            actions->list[actions->count - 1].retry_ns = refused_for(policy, index, running_ns);
+        } else {
+            e2b_elastic_count(model, slot, 1);
+        }
+        e2b_bitset_remove(&model->newcomers, slot);
+    }
+}
+
+int64_t e2b_elastic_last_chance(
+    const struct e2b_policy *policy, const struct e2b_elastic_model *model, int64_t must_end_ns) {
+    int64_t needs_ns = (int64_t)e2b_elastic_table(policy, model)->quickest_ns + model->reply_ns;
+    return must_end_ns == INT64_MAX ? INT64_MAX : must_end_ns - needs_ns;
+}
+
+void e2b_elastic_drop(struct e2b_policy *policy, int index, struct e2b_sched_actions *actions) {
+    struct e2b_elastic_model *model = &policy->models[index];
+    int64_t now_ns = policy->forecast.now_ns;
+    int slot;
+    while (e2b_elastic_last_chance(
+               policy, model, e2b_sched_waiting_deadline(&model->slots.waiting, &slot))
+        < now_ns) {
+        struct e2b_sched_action *action = e2b_sched_actions_add(actions);
+        if (!action)
+            return;
+        e2b_elastic_judge(policy, model, slot, true);
+        e2b_elastic_forget(model, slot);
+        e2b_sched_slots_withdraw(&model->slots, slot);
+        *action = (struct e2b_sched_action){.kind = E2B_SCHED_REJECT,
+            .reason = E2B_SCHED_HOPELESS_REASON,
+            .model = index,
+            .first = slot,
+            .count = 1};
+    }
+}

@@ -1,0 +1,242 @@
+#include "sched/elastic/choice.h"
+
+#include <stddef.h>
+
+#define MAX_PASSES 8      /* batches that may pass a head */
+#define MAX_FUTURE 4096.0 /* requests to come that are thought of */
+
+double e2b_elastic_followers(const struct e2b_policy *policy, int index) {
+    double work_ns = 0, rate = 0, asked = 0;
+    int others = 0;
+    for (int i = 0; i < policy->forecast.running_count; i++)
+        work_ns += policy->forecast.running[i].left_ns * policy->forecast.running[i].demand;
+    for (int i = 0; i < policy->model_count; i++) {
+        int waiting = policy->models[i].slots.waiting.slots.count;
+        work_ns += waiting * policy->forecast.models[i].sample_ns;
+        rate += e2b_elastic_rate(&policy->models[i], policy->forecast.now_ns);
+        asked += e2b_elastic_asked(policy, i);
+        others += i == index ? 0 : waiting;
+    }
+    double future =
+        rate * work_ns / (1 - (asked < E2B_ELASTIC_OVERLOADED ? asked : E2B_ELASTIC_OVERLOADED));
+    return others + (future < MAX_FUTURE ? future : MAX_FUTURE);
+}
+
+/* Sum of the ends of `count` requests that are left behind `ahead_ns` of device time, and of what
+ * the future waits for them: if they come in batches of `size` that take latency_ns, one sample
+ * every sample_ns. */
+static double cost_of_chain(double count, double ahead_ns, double followers, double size,
+    double latency_ns, double sample_ns) {
+    double later = count > size ? (count - size) / 2 : 0;
+    return count * (ahead_ns + later * sample_ns + latency_ns)
+        + followers * (ahead_ns + count * sample_ns);
+}
+
+/* The same, served in batches of the size that suits best or in the composition of the best
+ * throughput. */
+static double cost_of_rest(
+    const struct e2b_policy *policy, int index, double count, double ahead_ns, double followers) {
+    const struct e2b_forecast_model *table = &policy->forecast.models[index];
+    if (count <= 0)
+        return followers * ahead_ns;
+    double best = cost_of_chain(
+        count, ahead_ns, followers, table->full_count, table->full_ns, table->sample_ns);
+    for (int i = 0; i < table->size_count; i++) {
+        double together = table->sizes[i] < count ? table->sizes[i] : count;
+        double area_ns = e2b_forecast_area(&policy->forecast, index, i) / together;
+        double chain_ns = table->solo_ns[i] / (table->sizes[i] * table->instances[i]);
+        double cost = cost_of_chain(count, ahead_ns, followers, together, table->solo_ns[i],
+            area_ns > chain_ns ? area_ns : chain_ns);
+        if (cost < best)
+            best = cost;
+    }
+    return best;
+}
+
+/* Requests that come while a batch runs may get slots that it is padded over, and then wait for its
+ * end though the device may get room. */
+static double cost_of_padding(
+    const struct e2b_policy *policy, int index, const struct e2b_forecast_start *start) {
+    const struct e2b_forecast_model *table = &policy->forecast.models[index];
+    double solo_ns = table->solo_ns[start->size_index];
+    double come = solo_ns * e2b_elastic_rate(&policy->models[index], policy->forecast.now_ns);
+    int padding = table->sizes[start->size_index] - start->count;
+    bool shares = table->demand[start->size_index] < 1;
+    return shares ? 3 * solo_ns * (come < padding ? come : padding) : 0;
+}
+
+/* Of those left behind, how many are due before a batch of the rest could end, if it starts when
+ * ahead_ns of device time are done? What starts now is thought to be what is due first. */
+static int late_of_rest(
+    const struct e2b_policy *policy, int index, int rest, int started, double ahead_ns) {
+    const struct e2b_elastic_model *model = &policy->models[index];
+    const struct e2b_forecast_model *table = &policy->forecast.models[index];
+    if (rest <= 0 || table->sample_ns <= 0)
+        return 0;
+    double end_ns = table->margin * (ahead_ns + table->solo_ns[e2b_forecast_size(table, rest)]);
+    int due = e2b_sched_backlog_until(
+        &model->strict, policy->forecast.now_ns + (int64_t)end_ns + model->reply_ns);
+    due -= started;
+    return due < 0 ? 0 : due < rest ? due : rest;
+}
+
+static void weigh(const struct e2b_policy *policy, int index, double followers,
+    const struct e2b_forecast_start *starts, int start_count, struct e2b_elastic_choice *choice) {
+    int rest = policy->models[index].slots.waiting.slots.count, started = 0;
+    for (int i = 0; i < start_count; i++)
+        started += starts[i].count;
+    rest -= started;
+    choice->outcome = e2b_forecast_walk(&policy->forecast, starts, start_count);
+    choice->start = start_count > 0;
+    if (policy->forecast.exclusive) {
+        choice->cost =
+            -starts[0].count / e2b_forecast_area(&policy->forecast, index, starts[0].size_index);
+        return;
+    }
+    int late =
+        choice->outcome.late + late_of_rest(policy, index, rest, started, choice->outcome.area_ns);
+    choice->cost = choice->outcome.sum_ns + (double)policy->models[index].window_ns * late
+        + cost_of_rest(policy, index, rest, choice->outcome.area_ns, followers);
+    if (start_count > 0)
+        choice->cost += cost_of_padding(policy, index, &starts[0]);
+}
+
+/* Is there room on the device for a batch beside those that run, with `more` demand planned? A busy
+ * device gains nothing from company: each batch ends later, none earlier. */
+static bool has_room(const struct e2b_policy *policy, int index, int size_index, double more) {
+    const struct e2b_forecast_model *table = &policy->forecast.models[index];
+    double demand = policy->forecast.demand + more + table->demand[size_index];
+    if (!policy->forecast.exclusive || policy->forecast.demand + more <= 0)
+        return true;
+    if (policy->lanes)
+        return policy->models[index].slots.in_flight == 0;
+    return policy->forecast.contention * demand <= E2B_FORECAST_ROOM;
+}
+
+/* Behind starts[0], the rest of what waits as largest-first batches of no larger sizes. */
+static int add_smaller(
+    const struct e2b_policy *policy, int index, struct e2b_forecast_start *starts) {
+    const struct e2b_sched_slots *slots = &policy->models[index].slots;
+    const struct e2b_sched_instances *instances = &slots->instances;
+    int rest = slots->waiting.slots.count - starts[0].count, count = 1;
+    int most = policy->max_in_flight - policy->in_flight;
+    if (most > E2B_FORECAST_MAX_STARTS)
+        most = E2B_FORECAST_MAX_STARTS;
+    double demand = policy->forecast.models[index].demand[starts[0].size_index];
+    for (int i = starts[0].size_index; i >= 0; i--) {
+        int size = instances->sizes[i];
+        int unused = __builtin_popcountll(instances->unused[i]) - (i == starts[0].size_index);
+        for (; unused > 0 && rest >= size && count < most && has_room(policy, index, i, demand);
+             unused--, rest -= size) {
+            starts[count++] = (struct e2b_forecast_start){index, i, size, INT64_MAX};
+            demand += policy->forecast.models[index].demand[i];
+        }
+    }
+    return count;
+}
+
+/* The neighbours of slot as a batch of one size; false where it is neither filled nor the smallest
+ * to be padded. */
+static bool form(const struct e2b_policy *policy, int index, int slot, int size_index,
+    struct e2b_sched_batch *out) {
+    const struct e2b_sched_slots *slots = &policy->models[index].slots;
+    const struct e2b_sched_instances *instances = &slots->instances;
+    int size = instances->sizes[size_index], count;
+    if (!e2b_sched_instances_free(instances, size_index))
+        return false;
+    int first = e2b_sched_waiting_run(&slots->waiting, slot, size, &count);
+    *out = (struct e2b_sched_batch){first, count, size_index, -1};
+    if (count == size)
+        return true;
+    bool smaller_holds = size_index > 0 && instances->sizes[size_index - 1] >= count
+        && e2b_sched_instances_free(instances, size_index - 1);
+    return !smaller_holds && policy->forecast.models[index].sample_ns > 0
+        && e2b_sched_slots_can_pad(slots, first + count, first + size);
+}
+
+/* The best batch around slot; false if none can be formed. */
+static bool choose_around(const struct e2b_policy *policy, int index, int slot, double followers,
+    struct e2b_elastic_choice *best) {
+    const struct e2b_elastic_model *model = &policy->models[index];
+    struct e2b_forecast_start starts[E2B_FORECAST_MAX_STARTS];
+    bool found = false;
+    for (int i = model->slots.instances.size_count - 1; i >= 0; i--) {
+        struct e2b_elastic_choice choice = {0};
+        if (!form(policy, index, slot, i, &choice.batch))
+            continue;
+        starts[0] = (struct e2b_forecast_start){index, i, choice.batch.count,
+            e2b_elastic_must_end(model, slot) == INT64_MAX
+                ? INT64_MAX
+                : e2b_elastic_must_end(model, slot) - model->reply_ns};
+        int together = policy->forecast.exclusive ? 1 : add_smaller(policy, index, starts);
+        for (int count = together; count >= 1; count -= together > 1 ? together - 1 : 1) {
+            weigh(policy, index, followers, starts, count, &choice);
+            choice.start = has_room(policy, index, i, 0);
+            if (!found || choice.cost < best->cost)
+                *best = choice;
+            found = true;
+        }
+    }
+    return found;
+}
+
+/* To wait for room: only while something runs. */
+static void consider_waiting(
+    const struct e2b_policy *policy, int index, double followers, struct e2b_elastic_choice *best) {
+    const struct e2b_forecast_model *table = &policy->forecast.models[index];
+    struct e2b_elastic_choice wait = {0};
+    if (policy->in_flight == 0 || policy->forecast.exclusive || table->sample_ns <= 0)
+        return;
+    weigh(policy, index, followers, NULL, 0, &wait);
+    if (wait.cost < best->cost)
+        *best = wait;
+}
+
+/* The largest free size that neighbours somewhere behind the head fill; false if they are not more
+ * than the head and its own. */
+static bool choose_elsewhere(const struct e2b_policy *policy, int index, int head, double followers,
+    struct e2b_elastic_choice *best) {
+    const struct e2b_sched_slots *slots = &policy->models[index].slots;
+    const struct e2b_sched_instances *instances = &slots->instances;
+    for (int i = instances->size_count - 1; i >= 0; i--) {
+        int size = instances->sizes[i], count;
+        if (!e2b_sched_instances_free(instances, i) || slots->waiting.slots.count < size)
+            continue;
+        e2b_sched_waiting_run(&slots->waiting, head, size, &count);
+        if (count == size)
+            return false;
+        int slot = e2b_sched_waiting_find(&slots->waiting, head, size);
+        if (slot >= 0)
+            return choose_around(policy, index, slot, followers, best);
+    }
+    return false;
+}
+
+/* Could the head still run as `own` after `other`? */
+static bool can_pass(const struct e2b_policy *policy, int index, int head,
+    const struct e2b_elastic_choice *own, const struct e2b_elastic_choice *other) {
+    const struct e2b_elastic_model *model = &policy->models[index];
+    const struct e2b_forecast_model *table = &policy->forecast.models[index];
+    int64_t must_end_ns = e2b_elastic_must_end(model, head);
+    double left_ns = (double)(must_end_ns - model->reply_ns - policy->forecast.now_ns);
+    double needs_ns =
+        other->outcome.last_ns + table->full_ns + table->solo_ns[own->batch.size_index];
+    return must_end_ns == INT64_MAX || table->margin * needs_ns < left_ns;
+}
+
+bool e2b_elastic_choose(
+    const struct e2b_policy *policy, int index, double followers, struct e2b_elastic_choice *best) {
+    const struct e2b_elastic_model *model = &policy->models[index];
+    int head = e2b_sched_waiting_head(&model->slots.waiting);
+    struct e2b_elastic_choice other;
+    bool found = choose_around(policy, index, head, followers, best);
+    if ((!found || model->passes < MAX_PASSES)
+        && choose_elsewhere(policy, index, head, followers, &other)
+        && (!found || (other.cost < best->cost && can_pass(policy, index, head, best, &other)))) {
+        *best = other;
+        found = true;
+    }
+    if (found)
+        consider_waiting(policy, index, followers, best);
+    return found;
+}

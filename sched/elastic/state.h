@@ -1,0 +1,69 @@
+/* What "elastic" (sched/elastic.h) knows: of each model what waits, what was promised and how fast
+ * requests come; of the device what runs on it. The parts of the policy share it: admission.h says
+ * who is let in, turns.h which model is next, choice.h as which batch, deferral.h whether that one
+ * waits for company. Only sched/elastic.c starts batches. */
+#ifndef E2B_SCHED_ELASTIC_STATE_H
+#define E2B_SCHED_ELASTIC_STATE_H
+
+#include "sched/backlog.h"
+#include "sched/forecast.h"
+#include "sched/slots.h"
+#include "sched/trust.h"
+
+#define E2B_ELASTIC_OVERLOADED 0.98 /* share of the device that can be asked for at most */
+
+/* What was foreseen for a request when it was admitted. */
+struct e2b_elastic_promise {
+    int64_t must_end_ns;
+    double share; /* of the time that it has, that was foreseen to pass; 0: no promise */
+};
+
+struct e2b_elastic_model {
+    struct e2b_sched_slots slots;
+    struct e2b_sched_backlog backlog;     /* of what was admitted */
+    struct e2b_sched_backlog strict;      /* of that, what has to end when it is due */
+    struct e2b_bitset newcomers;          /* waiting slots that are not yet admitted */
+    int64_t window_ns;                    /* from arrival to due */
+    int64_t target_ns, reply_ns, copy_ns; /* copy_ns: the last one's */
+    double weight, received_ns;           /* device time over weight */
+    double arrivals;                      /* a count that decays, */
+    int64_t counted_ns;                   /* and when it was taken */
+    struct e2b_elastic_promise *promises; /* by slot */
+    struct e2b_sched_trust trust;
+    int passes;                       /* batches that ran while this head waited */
+    int64_t held_ns;                  /* since when a batch is held, INT64_MAX: none is */
+    bool passed_over, waits_for_room; /* in this decision */
+};
+
+struct e2b_policy {
+    struct e2b_forecast forecast;
+    bool admission, hold;
+    bool lanes; /* of a busy device each model has one batch, beside those of others */
+    int model_count, in_flight, max_in_flight;
+    int64_t timer_ns; /* asked for, INT64_MAX if none */
+    struct e2b_elastic_model models[];
+};
+
+/* False when out of memory. patience_ns: after which a request without a target is due. */
+bool e2b_elastic_model_init(
+    struct e2b_elastic_model *model, const struct e2b_sched_model *from, int64_t patience_ns);
+void e2b_elastic_model_finish(struct e2b_elastic_model *model);
+
+/* A request is ready: it waits, and is a newcomer until it is admitted. */
+void e2b_elastic_ready(struct e2b_elastic_model *model, const struct e2b_sched_event *event);
+/* A newcomer is admitted (count 1), or what was admitted leaves (-1). */
+void e2b_elastic_count(struct e2b_elastic_model *model, int slot, int count);
+void e2b_elastic_forget(struct e2b_elastic_model *model, int slot); /* it is about to leave */
+
+/* Of a waiting slot: when it takes its turn, and by when it has to end, INT64_MAX if it need not.
+ */
+int64_t e2b_elastic_due(const struct e2b_elastic_model *model, int slot);
+int64_t e2b_elastic_must_end(const struct e2b_elastic_model *model, int slot);
+
+const struct e2b_forecast_model *e2b_elastic_table(
+    const struct e2b_policy *policy, const struct e2b_elastic_model *model);
+/* Arrivals a nanosecond, and the share of the device that they ask for. */
+double e2b_elastic_rate(const struct e2b_elastic_model *model, int64_t now_ns);
+double e2b_elastic_asked(const struct e2b_policy *policy, int index);
+
+#endif
