@@ -18,7 +18,7 @@ struct lab_args {
         *measure;
     struct arg_ints sizes;
     int repeats, seed, instances, slots, tune_runs, percentile;
-    bool peak, again, deadlines, trace;
+    bool peak, bound, again, deadlines, trace;
 };
 
 static enum e2b_status take_number(const char *option, const char *text, double low, double high,
@@ -120,6 +120,7 @@ static enum e2b_status take_args(const struct lab_args *args, struct e2b_lab_tab
     matrix->seed = (uint64_t)args->seed;
     matrix->tune_runs = args->tune_runs;
     matrix->peak = args->peak;
+    matrix->bound = args->bound;
     matrix->again = args->again;
     matrix->trace = args->trace;
     matrix->folder = args->folder;
@@ -232,6 +233,8 @@ static int lab(int argc, char **argv) {
             &given.tune_table, 0, 0},
         {"--peak", NULL, "also find the highest load that keeps the target", ARG_FLAG, &given.peak,
             0, 0},
+        {"--bound", NULL, "also tell what could be had, were all arrivals known (--sim; slow)",
+            ARG_FLAG, &given.bound, 0, 0},
         {"--again", NULL, "run the first policy twice: the difference is the noise", ARG_FLAG,
             &given.again, 0, 0},
         {"--trace", NULL, "write what the engine did at the last load, for Perfetto", ARG_FLAG,

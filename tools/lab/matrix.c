@@ -164,7 +164,7 @@ static enum e2b_status find_bound(
     struct e2b_lab_label label = label_of(comparison, cell);
     struct e2b_lab_bound bound;
     label.policy = label.options = "";
-    if (!e2b_lab_has_bound(&comparison->setup, arrivals))
+    if (!comparison->matrix->bound || !e2b_lab_has_bound(&comparison->setup, arrivals))
         return E2B_OK;
     if (e2b_lab_bound(&comparison->setup, arrivals, label.load_percent, label.seed, &bound, err)
         != E2B_OK)

@@ -22,6 +22,7 @@ struct e2b_lab_matrix {
     int group_count, contender_count, arrivals_count, load_count;
     int repeats, tune_runs;                 /* tune_runs 0: as given only */
     const struct e2b_lab_table *tune_table; /* tune on a simulation of it; NULL: where it runs */
+    bool bound;       /* what could be had of a simulated run (bound.h): may take minutes */
     bool peak, again; /* again: the first policy once more, whose difference is the noise */
     bool trace;       /* write trace_<run>.json of each policy at the last load, first arrivals */
     uint64_t seed;

@@ -1,7 +1,8 @@
 /* The files of a comparison, in one folder: runs.csv (a line a run), quantiles.csv (latencies of
  * each run), models.csv (what became of each model), peaks.csv (highest loads that keep the
- * target), bounds.csv (what could be had, tools/lab/bound.h) and lab.json (what was compared, on
- * what). Each line is written as soon as it is known. tools/lab_report.py makes a report of them.
+ * target), bounds.csv (with --bound what could be had, tools/lab/bound.h) and lab.json (what was
+ * compared, on what). Each line is written as soon as it is known. tools/lab_report.py makes a
+ * report of them.
  */
 #ifndef E2B_TOOLS_LAB_RESULTS_H
 #define E2B_TOOLS_LAB_RESULTS_H

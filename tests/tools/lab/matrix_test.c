@@ -89,6 +89,7 @@ static char *play(bool peak) {
     matrix->tune_runs = peak ? 3 : 0;
     matrix->tune_table = peak ? bench_table() : NULL;
     matrix->peak = peak;
+    matrix->bound = true;
     assert_ok(e2b_lab_group_parse("a", &matrix->groups[0], &err), err);
     assert_ok(e2b_lab_group_parse("a+b", &matrix->groups[1], &err), err);
     matrix->group_count = 2;
