@@ -68,7 +68,7 @@ static bool fit(const struct e2b_sched_slots *slots, int most, struct e2b_sched_
         if (size > most || !e2b_sched_instances_free(instances, i))
             continue;
         int first = e2b_sched_waiting_run(&slots->waiting, head, size, &count);
-        *out = (struct e2b_sched_batch){first, size, i, -1};
+        *out = (struct e2b_sched_batch){first, size, size, i, -1};
         if (count == size)
             return true;
     }

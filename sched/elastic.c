@@ -75,14 +75,14 @@ static enum e2b_status create(const struct e2b_sched_model *models, int model_co
 }
 
 static void completed(struct e2b_policy *policy, const struct e2b_sched_event *event) {
-    const struct e2b_forecast_batch *batch =
-        e2b_forecast_find(&policy->forecast, event->model, event->size_index, event->instance);
     struct e2b_elastic_model *model = &policy->models[event->model];
+    const struct e2b_bitset *running = &model->slots.running;
     int first = model->slots.firsts[event->size_index][event->instance];
-    for (int slot = first; slot < first + batch->count; slot++)
+    int end = first + model->slots.instances.sizes[event->size_index];
+    for (int slot = e2b_bitset_next(running, first); slot < end && slot < running->capacity;
+         slot = e2b_bitset_next(running, slot + 1))
         e2b_elastic_judge(policy, model, slot, false);
-    e2b_sched_slots_completed(
-        &policy->models[event->model].slots, event->size_index, event->instance);
+    e2b_sched_slots_completed(&model->slots, event->size_index, event->instance);
     e2b_forecast_completed(
         &policy->forecast, event->model, event->size_index, event->instance, event->duration_ns);
     policy->in_flight--;
@@ -126,8 +126,10 @@ static bool run(struct e2b_policy *policy, int index, struct e2b_sched_batch *ba
     struct e2b_sched_actions *actions) {
     struct e2b_elastic_model *model = &policy->models[index];
     int64_t due_ns = INT64_MAX;
+    const struct e2b_bitset *waits = &model->slots.waiting.slots;
     int head = e2b_sched_waiting_head(&model->slots.waiting);
-    for (int slot = batch->first; slot < batch->first + batch->count; slot++) {
+    for (int slot = batch->first; slot < batch->first + batch->span;
+         slot = e2b_bitset_next(waits, slot + 1)) {
         int64_t must_end_ns = e2b_elastic_must_end(model, slot);
         due_ns = must_end_ns < due_ns ? must_end_ns : due_ns;
         e2b_elastic_forget(model, slot);
@@ -137,7 +139,7 @@ static bool run(struct e2b_policy *policy, int index, struct e2b_sched_batch *ba
     enum e2b_sched_reason reason = reason_of(model, batch);
     if (!e2b_sched_slots_run(&model->slots, index, reason, batch, actions))
         return false;
-    bool has_head = head >= batch->first && head < batch->first + batch->count;
+    bool has_head = head >= batch->first && head < batch->first + batch->span;
     model->passes = has_head ? 0 : model->passes + 1;
     e2b_forecast_start(&policy->forecast, &start, batch->instance);
     e2b_elastic_charge(policy, index, batch->size_index);

@@ -122,6 +122,7 @@ static void dispatch(struct e2b_policy *policy, int index, struct e2b_sched_acti
         .model = index,
         .first = first,
         .count = count,
+        .span = count,
         .size_index = size_index,
         .instance = e2b_sched_instances_take(instances, size_index)};
     e2b_sched_waiting_remove_run(&model->waiting, first, count);

@@ -86,7 +86,7 @@ enum e2b_sched_reason {
 const char *e2b_sched_reason_text(enum e2b_sched_reason reason);
 
 enum e2b_sched_action_kind {
-    E2B_SCHED_RUN, /* slots first .. first + count - 1 on instance; size may exceed count (pad) */
+    E2B_SCHED_RUN,       /* the `count` ready slots among first .. first + span - 1 on instance */
     E2B_SCHED_REJECT,    /* drop slot `first` unanswered by the device */
     E2B_SCHED_SET_TIMER, /* send TIMER at timer_ns; replaces an earlier one */
 };
@@ -95,6 +95,8 @@ struct e2b_sched_action {
     enum e2b_sched_action_kind kind;
     enum e2b_sched_reason reason;
     int model, first, count;
+    int span; /* RUN: slots from the first to the last that runs; more than count if there are holes
+               */
     int size_index, instance;
     int64_t timer_ns;
     int64_t retry_ns; /* REJECT: a request of the model that comes within that time, with no
@@ -130,10 +132,11 @@ struct e2b_policy_ops {
         const int64_t *values, struct e2b_policy **out, struct e2b_error *err);
     void (*destroy)(struct e2b_policy *policy);
     /* Takes one event, appends actions. Never fails: memory is taken at creation, but for actions,
-     * whose growth may fail, which leaves slots ready for the next event. A padded RUN names slots
-     * beyond first + count - 1 that hold no ready request; they must exist (no wrap), if only as
-     * `padding`. Nor does a running batch write them, but one may still be copied out: its inputs
-     * are unchanged then, so that its answer is computed anew and stays right. */
+     * whose growth may fail, which leaves slots ready for the next event. A RUN of size s computes
+     * slots first .. first + s - 1, of which those that hold no ready request, between the others
+     * (holes) or behind them, are padding; they must exist (no wrap), if only as `padding`. Nor
+     * does a running batch write them, but one may still be copied out: its inputs are unchanged
+     * then, so that its answer is computed anew and stays right. */
     void (*on_event)(struct e2b_policy *policy, const struct e2b_sched_event *event,
         struct e2b_sched_actions *actions);
     /* Ready slots that wait for a decision, of one model. */

@@ -11,6 +11,7 @@ bool e2b_sched_slots_init(struct e2b_sched_slots *slots, const struct e2b_sched_
     if (slots->held_keys && slots->firsts
         && e2b_sched_waiting_init(&slots->waiting, model->slot_count)
         && e2b_bitset_init(&slots->written, model->slot_count)
+        && e2b_bitset_init(&slots->running, model->slot_count)
         && e2b_bitset_init(&slots->held, model->slot_count))
         return true;
     e2b_sched_slots_finish(slots);
@@ -20,6 +21,7 @@ bool e2b_sched_slots_init(struct e2b_sched_slots *slots, const struct e2b_sched_
 void e2b_sched_slots_finish(struct e2b_sched_slots *slots) {
     e2b_sched_waiting_finish(&slots->waiting);
     e2b_bitset_finish(&slots->written);
+    e2b_bitset_finish(&slots->running);
     e2b_bitset_finish(&slots->held);
     free(slots->held_keys);
     free(slots->firsts);
@@ -55,6 +57,8 @@ void e2b_sched_slots_completed(struct e2b_sched_slots *slots, int size_index, in
     int end = end_of(slots, first, size_index);
     for (int slot = first; slot < end; slot++) {
         e2b_bitset_remove(&slots->written, slot);
+        if (e2b_bitset_has(&slots->running, slot))
+            e2b_bitset_remove(&slots->running, slot);
         if (!e2b_bitset_has(&slots->held, slot))
             continue;
         const struct e2b_sched_held *key = &slots->held_keys[slot];
@@ -73,6 +77,47 @@ bool e2b_sched_slots_can_pad(const struct e2b_sched_slots *slots, int from, int 
         && e2b_bitset_next(&slots->written, from) >= last;
 }
 
+/* The slots around `slot` that no running batch writes, as far as a batch of that size reaches. */
+static void free_around(
+    const struct e2b_sched_slots *slots, int slot, int size, int *first, int *end) {
+    int capacity = slots->written.capacity, last = slot + size;
+    *first = slot;
+    while (*first > 0 && slot - *first < size - 1 && !e2b_bitset_has(&slots->written, *first - 1))
+        --*first;
+    *end = e2b_bitset_next(&slots->written, slot);
+    if (*end == capacity)
+        *end += slots->padding;
+    *end = *end < last ? *end : last;
+}
+
+static bool waits(const struct e2b_sched_slots *slots, int slot) {
+    return slot < slots->written.capacity && e2b_bitset_has(&slots->waiting.slots, slot);
+}
+
+bool e2b_sched_slots_window(
+    const struct e2b_sched_slots *slots, int slot, int size_index, struct e2b_sched_batch *out) {
+    int size = slots->instances.sizes[size_index], low, end, count = 0;
+    free_around(slots, slot, size, &low, &end);
+    *out = (struct e2b_sched_batch){.size_index = size_index, .instance = -1};
+    int first = end - size < slot ? end - size : slot;
+    for (int i = first > low ? first : low; i < first + size; i++)
+        count += waits(slots, i);
+    for (; first >= low && out->count < size; first--) {
+        if (waits(slots, first) && count > out->count) {
+            out->first = first;
+            out->count = count;
+        }
+        if (first > low)
+            count += waits(slots, first - 1) - waits(slots, first + size - 1);
+    }
+    if (out->count == 0)
+        return false;
+    out->span = size;
+    while (!waits(slots, out->first + out->span - 1))
+        out->span--;
+    return true;
+}
+
 bool e2b_sched_slots_form(
     const struct e2b_sched_slots *slots, int most, struct e2b_sched_batch *out) {
     const struct e2b_sched_instances *instances = &slots->instances;
@@ -85,7 +130,7 @@ bool e2b_sched_slots_form(
         if (!e2b_sched_instances_free(instances, i))
             continue;
         if (size >= count && e2b_sched_slots_can_pad(slots, first + count, first + size)) {
-            *out = (struct e2b_sched_batch){first, count, i, -1};
+            *out = (struct e2b_sched_batch){first, count, count, i, -1};
             return true;
         }
         if (size <= count)
@@ -95,7 +140,7 @@ bool e2b_sched_slots_form(
         return false;
     int size = instances->sizes[filled];
     first = head < first + size ? first : head - size + 1;
-    *out = (struct e2b_sched_batch){first, size, filled, -1};
+    *out = (struct e2b_sched_batch){first, size, size, filled, -1};
     return true;
 }
 
@@ -111,9 +156,14 @@ struct e2b_sched_action *e2b_sched_slots_run(struct e2b_sched_slots *slots, int 
         .model = model,
         .first = batch->first,
         .count = batch->count,
+        .span = batch->span,
         .size_index = batch->size_index,
         .instance = batch->instance};
-    e2b_sched_waiting_remove_run(&slots->waiting, batch->first, batch->count);
+    for (int slot = batch->first; slot < batch->first + batch->span; slot++)
+        if (e2b_bitset_has(&slots->waiting.slots, slot)) {
+            e2b_sched_waiting_remove(&slots->waiting, slot);
+            e2b_bitset_add(&slots->running, slot);
+        }
     slots->firsts[batch->size_index][batch->instance] = batch->first;
     int end = end_of(slots, batch->first, batch->size_index);
     for (int slot = batch->first; slot < end; slot++)

@@ -8,9 +8,10 @@
 #include "sched/instances.h"
 #include "sched/waiting.h"
 
-/* A decided batch. */
+/* A decided batch: `count` slots that wait among first .. first + span - 1, the first and the last
+ * of these among them. */
 struct e2b_sched_batch {
-    int first, count, size_index, instance;
+    int first, span, count, size_index, instance;
 };
 
 struct e2b_sched_held {
@@ -22,6 +23,7 @@ struct e2b_sched_slots {
     struct e2b_sched_waiting waiting; /* without those held back */
     struct e2b_sched_instances instances;
     struct e2b_bitset written; /* by running batches, padding included */
+    struct e2b_bitset running; /* of those, what a batch runs for: without padding */
     int padding;               /* slots behind the last */
     struct e2b_bitset held;
     struct e2b_sched_held *held_keys;       /* by slot */
@@ -39,6 +41,12 @@ void e2b_sched_slots_ready(
 void e2b_sched_slots_withdraw(struct e2b_sched_slots *slots, int slot);
 void e2b_sched_slots_completed(struct e2b_sched_slots *slots, int size_index, int instance);
 int e2b_sched_slots_waiting(const struct e2b_sched_slots *slots); /* held ones included */
+
+/* The batch of a size around a waiting slot that holds most of what waits: a window that may have
+ * holes; of equal ones that which begins nearest to the slot. Its instance is not chosen, nor need
+ * one be free. False: no window around the slot is free of what running batches write. */
+bool e2b_sched_slots_window(
+    const struct e2b_sched_slots *slots, int slot, int size_index, struct e2b_sched_batch *out);
 
 /* May a batch be padded over the slots from .. to - 1? */
 bool e2b_sched_slots_can_pad(const struct e2b_sched_slots *slots, int from, int to);

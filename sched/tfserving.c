@@ -382,6 +382,7 @@ static bool run_part(struct e2b_policy *policy, int index, struct e2b_sched_acti
         .model = thread->model,
         .first = first,
         .count = count,
+        .span = count,
         .size_index = size_index,
         .instance = instance};
     int end = first + size < model->written.capacity ? first + size : model->written.capacity;

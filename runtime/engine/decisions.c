@@ -35,7 +35,7 @@ static bool waits(const struct e2b_served *served, int slot) {
 static void note_split(struct e2b_served *served, const struct e2b_sched_action *action) {
     int largest = served->sizes[served->size_count - 1].size;
     if (action->count == largest || served->waiting.count == 0 || waits(served, action->first - 1)
-        || waits(served, action->first + action->count))
+        || waits(served, action->first + action->span))
         return;
     pthread_mutex_lock(&served->stats_lock);
     served->stats.splits++;
@@ -49,10 +49,13 @@ static void take_batch(
     struct e2b_batch *batch = &served->batches[action->first];
     *batch = (struct e2b_batch){.served = served,
         .first = action->first,
+        .span = action->span,
         .count = action->count,
         .size_index = action->size_index,
         .instance = action->instance};
-    for (int slot = action->first; slot < action->first + action->count; slot++) {
+    for (int slot = action->first; slot < action->first + action->span;
+         slot = e2b_bitset_next(&served->waiting, slot + 1)) {
+        e2b_batch_take(batch, slot);
         e2b_pool_move(served->pool, slot, E2B_SLOT_RUNNING, now_ns);
         e2b_bitset_remove(&served->waiting, slot);
     }
@@ -73,7 +76,7 @@ static void reject(struct e2b_decisions *decisions, const struct e2b_sched_actio
     pthread_mutex_unlock(&served->stats_lock);
     atomic_store(&served->closed_until_ns, now_of(decisions) + action->retry_ns);
     e2b_bitset_remove(&served->waiting, action->first);
-    e2b_inflight_fail(decisions->inflight, served, action->first, 1, &error);
+    e2b_inflight_fail(decisions->inflight, served, action->first, &error);
 }
 
 static void carry_out(struct e2b_decisions *decisions, const struct e2b_sched_action *action) {

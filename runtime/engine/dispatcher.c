@@ -172,7 +172,7 @@ static void start_batch(struct e2b_dispatcher *dispatcher, struct e2b_batch *bat
     batch->gather = dispatcher->gather;
     if (e2b_batch_start(batch, &callbacks, &error) == E2B_OK)
         return;
-    e2b_inflight_fail(&dispatcher->inflight, batch->served, batch->first, batch->count, &error);
+    e2b_inflight_fail_batch(&dispatcher->inflight, batch, &error);
     feed_completed(dispatcher, batch, 0);
 }
 
@@ -180,7 +180,7 @@ static void fail_batch(struct e2b_dispatcher *dispatcher, struct e2b_batch *batc
     struct e2b_error error = {0};
     e2b_fail(&error, E2B_DEVICE, "model \"%s\": the device failed while it ran a batch of %d",
         batch->served->name, batch->count);
-    e2b_inflight_fail(&dispatcher->inflight, batch->served, batch->first, batch->count, &error);
+    e2b_inflight_fail_batch(&dispatcher->inflight, batch, &error);
     e2b_batch_finish(batch);
 }
 
@@ -197,11 +197,12 @@ static void trace_batch(const struct e2b_dispatcher *dispatcher, const struct e2
 }
 
 /* Whichever notification comes first, the instance is free when the batch is computed and the slots
- * are answered when both have come. */
+ * are answered when all have come. */
 static void batch_computed(
     struct e2b_dispatcher *dispatcher, struct e2b_batch *batch, enum e2b_event_state state) {
     int64_t now_ns = now_of(dispatcher), started_ns = decided_ns(batch), ended_ns = now_ns;
-    for (int slot = batch->first; slot < batch->first + batch->count; slot++)
+    int end = batch->first + batch->span;
+    for (int slot = batch->first; slot < end; slot = e2b_batch_next(batch, slot + 1))
         e2b_pool_move(batch->served->pool, slot, E2B_SLOT_DRAINING, now_ns);
     e2b_batch_span(batch, &started_ns, &ended_ns);
     trace_batch(dispatcher, batch, started_ns, ended_ns);
@@ -217,14 +218,15 @@ static void batch_notified(struct e2b_dispatcher *dispatcher, const struct messa
         batch->computed = true;
         batch_computed(dispatcher, batch, message->state);
     } else {
-        batch->copied = true;
-        trace_copy(dispatcher, batch->copy,
-            &(struct e2b_trace_copy){batch->served->index, batch->size_index, batch->instance,
-                batch->first, batch->count, {0}});
+        batch->copies--;
+        if (batch->copies == 0)
+            trace_copy(dispatcher, batch->copy,
+                &(struct e2b_trace_copy){batch->served->index, batch->size_index, batch->instance,
+                    batch->first, batch->count, {0}});
     }
     if (message->state == E2B_EVENT_FAILED)
         batch->failed = true;
-    if (!batch->computed || !batch->copied)
+    if (!batch->computed || batch->copies > 0)
         return;
     if (batch->gather)
         feed_completed(
@@ -243,7 +245,7 @@ static void withdraw_slot(struct e2b_dispatcher *dispatcher, struct e2b_served *
             .kind = E2B_SCHED_CANCELLED, .model = served->index, .slot = slot});
     struct e2b_error error = {0};
     e2b_fail(&error, E2B_CANCELLED, "the request was cancelled");
-    e2b_inflight_fail(&dispatcher->inflight, served, slot, 1, &error);
+    e2b_inflight_fail(&dispatcher->inflight, served, slot, &error);
 }
 
 static void withdraw(struct e2b_dispatcher *dispatcher, struct e2b_request *request) {

@@ -59,15 +59,22 @@ static void trace_slot(const struct e2b_inflight *inflight, const struct e2b_ser
             now_of(inflight), status);
 }
 
-void e2b_inflight_fail(struct e2b_inflight *inflight, struct e2b_served *served, int first,
-    int count, const struct e2b_error *error) {
-    for (int slot = first; slot < first + count; slot++) {
-        struct e2b_request *request = e2b_pool_slot(served->pool, slot)->owner;
-        if (request->error.status == E2B_OK)
-            request->error = *error;
-        trace_slot(inflight, served, slot, error->status);
-        e2b_request_give_back(request, slot, now_of(inflight));
-        answer_sample(inflight, request);
+void e2b_inflight_fail(struct e2b_inflight *inflight, struct e2b_served *served, int slot,
+    const struct e2b_error *error) {
+    struct e2b_request *request = e2b_pool_slot(served->pool, slot)->owner;
+    if (request->error.status == E2B_OK)
+        request->error = *error;
+    trace_slot(inflight, served, slot, error->status);
+    e2b_request_give_back(request, slot, now_of(inflight));
+    answer_sample(inflight, request);
+}
+
+void e2b_inflight_fail_batch(
+    struct e2b_inflight *inflight, const struct e2b_batch *batch, const struct e2b_error *error) {
+    int end = batch->first + batch->span;
+    for (int slot = batch->first; slot < end; slot = e2b_batch_next(batch, slot)) {
+        e2b_batch_leave(batch, slot);
+        e2b_inflight_fail(inflight, batch->served, slot, error);
     }
 }
 
@@ -75,7 +82,7 @@ void e2b_inflight_fail_request(
     struct e2b_inflight *inflight, struct e2b_request *request, const struct e2b_error *error) {
     atomic_fetch_add(&request->references, 1);
     for (int i = 0; i < request->sample_count; i++)
-        e2b_inflight_fail(inflight, request->served, request->slots[i], 1, error);
+        e2b_inflight_fail(inflight, request->served, request->slots[i], error);
     e2b_request_release(request);
 }
 
@@ -104,8 +111,10 @@ static void take_times(struct e2b_request *request, const struct e2b_batch *batc
 void e2b_inflight_answer(struct e2b_inflight *inflight, struct e2b_batch *batch) {
     int64_t now_ns = now_of(inflight);
     struct e2b_batch ended = *batch; /* an answered slot may begin another batch */
-    for (int slot = ended.first; slot < ended.first + ended.count; slot++) {
+    int end = ended.first + ended.span;
+    for (int slot = ended.first; slot < end; slot = e2b_batch_next(&ended, slot)) {
         struct e2b_request *request = e2b_pool_slot(ended.served->pool, slot)->owner;
+        e2b_batch_leave(&ended, slot);
         e2b_pool_move(ended.served->pool, slot, E2B_SLOT_DONE, now_ns);
         take_times(request, &ended, slot);
         trace_slot(inflight, ended.served, slot, E2B_OK);

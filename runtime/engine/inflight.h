@@ -19,10 +19,11 @@ struct e2b_inflight {
 /* A request whose message has arrived; it was counted when it was sent. */
 void e2b_inflight_add(struct e2b_inflight *inflight, struct e2b_request *request);
 
-/* Give up one slot, count slots from first on, or all of a request. The device does not use them.
- */
-void e2b_inflight_fail(struct e2b_inflight *inflight, struct e2b_served *served, int first,
-    int count, const struct e2b_error *error);
+/* Give up one slot, those of a batch, or all of a request. The device does not use them. */
+void e2b_inflight_fail(struct e2b_inflight *inflight, struct e2b_served *served, int slot,
+    const struct e2b_error *error);
+void e2b_inflight_fail_batch(
+    struct e2b_inflight *inflight, const struct e2b_batch *batch, const struct e2b_error *error);
 void e2b_inflight_fail_request(
     struct e2b_inflight *inflight, struct e2b_request *request, const struct e2b_error *error);
 

@@ -171,9 +171,15 @@ static enum e2b_status make_sizes(
 
 static enum e2b_status build(
     struct e2b_served *served, struct e2b_programs *programs, struct e2b_error *err) {
-    served->batches = calloc((size_t)served->options.slot_count, sizeof *served->batches);
-    if (!served->batches || !e2b_bitset_init(&served->waiting, served->options.slot_count))
+    size_t slots = (size_t)served->options.slot_count;
+    served->batches = calloc(slots, sizeof *served->batches);
+    served->batch_of = malloc(slots * sizeof *served->batch_of);
+    served->copies = calloc(slots, sizeof *served->copies);
+    if (!served->batches || !served->batch_of || !served->copies
+        || !e2b_bitset_init(&served->waiting, served->options.slot_count))
         return e2b_fail_memory(err, "a served model");
+    for (size_t i = 0; i < slots; i++)
+        served->batch_of[i] = -1;
     if (describe_io(served, err) != E2B_OK || make_pool(served, err) != E2B_OK
         || e2b_weights_create(served->device, &served->weights, err) != E2B_OK)
         return err->status;
@@ -229,6 +235,8 @@ void e2b_served_destroy(struct e2b_served *served) {
     pthread_mutex_destroy(&served->stats_lock);
     e2b_bitset_finish(&served->waiting);
     free(served->batches);
+    free(served->batch_of);
+    free(served->copies);
     free(served->inputs);
     free(served->outputs);
     free(served->input_bytes);

@@ -23,16 +23,17 @@ struct e2b_granularity {
     int instance_count;
 };
 
-/* A run of slots on an instance, from its dispatch until its outputs are on the host. The
- * dispatcher's. */
+/* What an instance runs, from its dispatch until its outputs are on the host: `count` slots among
+ * first .. first + span - 1, which e2b_batch_next lists. The dispatcher's. */
 struct e2b_batch {
     struct e2b_served *served;
-    int first, count;
+    int first, span, count;
     int size_index, instance;      /* as the policy names them */
     bool gather;                   /* its inputs are on the host yet */
     struct e2b_event *begin, *end; /* first and last kernel, for times; begin NULL if one is both */
-    struct e2b_event *copy;        /* of its last output to the host */
-    bool computed, copied;         /* which of its two notifications have come */
+    struct e2b_event *copy;        /* of its last output to the host, for times */
+    bool computed;                 /* its notification has come */
+    int copies;                    /* those of copies that are still to come */
     bool failed;                   /* one of them told so */
     struct e2b_batch *next;        /* to be started after it */
 };
@@ -54,6 +55,8 @@ struct e2b_served {
     int size_count;
     struct e2b_profile profile;
     struct e2b_batch *batches; /* one a slot: that which begins there */
+    int *batch_of;             /* by slot: where the batch that it is part of begins, -1: of none */
+    struct e2b_event **copies; /* by slot: of the outputs of the neighbours that begin there */
     struct e2b_bitset waiting; /* slots that the policy knows as ready; the dispatcher's */
     pthread_mutex_t stats_lock;
     struct e2b_served_stats stats;

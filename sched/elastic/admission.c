@@ -33,6 +33,30 @@ static double end_behind(const struct e2b_forecast_model *table, double ahead_ns
     return ahead_ns + rounds * table->full_count * table->sample_ns + latency_ns;
 }
 
+/* If what waits ran one batch after another as it lies in the slots, from the head on in ring
+ * order: how long the batches take up to that which holds the slot. Looked at until that is more
+ * than most_ns. */
+static double end_as_it_lies(const struct e2b_policy *policy, const struct e2b_elastic_model *model,
+    int slot, double most_ns) {
+    const struct e2b_forecast_model *table = e2b_elastic_table(policy, model);
+    const struct e2b_bitset *waits = &model->slots.waiting.slots;
+    int at = e2b_sched_waiting_head(&model->slots.waiting), size = table->full_count;
+    int left = waits->count;
+    double end_ns = 0;
+    bool has_slot = false;
+    while (!has_slot && left > 0 && end_ns <= most_ns) {
+        int count = 0, end = at + size;
+        for (; at < end && at < waits->capacity; at = e2b_bitset_next(waits, at + 1)) {
+            has_slot |= at == slot;
+            count++;
+        }
+        left -= count;
+        end_ns += table->solo_ns[e2b_forecast_size(table, count)];
+        at = at < waits->capacity ? at : e2b_bitset_next(waits, 0);
+    }
+    return end_ns;
+}
+
 /* If a request ran alone and at once: how long until it ends. */
 static double end_at_once(const struct e2b_policy *policy, const struct e2b_elastic_model *model) {
     const struct e2b_forecast_start start = {(int)(model - policy->models), 0, 1, INT64_MAX};
@@ -105,6 +129,12 @@ static enum e2b_sched_reason refusal(
     double others_ns = work_until(policy, due_ns)
         - table->sample_ns * e2b_sched_backlog_until(&model->strict, due_ns);
     double end_ns = end_behind(table, running_ns + others_ns, before);
+    double most_ns = model->trust.limit * slack_ns;
+    if (policy->forecast.exclusive && !policy->lanes && end_ns <= most_ns) {
+        double lies_ns = running_ns + others_ns
+            + end_as_it_lies(policy, model, slot, most_ns - running_ns - others_ns);
+        end_ns = lies_ns > end_ns ? lies_ns : end_ns;
+    }
     bool is_first = before == 0 && others_ns <= 0;
     if (is_first && table->margin * end_at_once(policy, model) <= slack_ns)
         return E2B_SCHED_REASON_COUNT;

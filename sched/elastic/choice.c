@@ -2,6 +2,7 @@
 
 #include <stddef.h>
 
+#define LATE_WORTH 1e-3   /* of an answer that is late, next to one in time */
 #define MAX_PASSES 8      /* batches that may pass a head */
 #define MAX_FUTURE 4096.0 /* requests to come that are thought of */
 
@@ -80,6 +81,35 @@ static int late_of_rest(
     return due < 0 ? 0 : due < rest ? due : rest;
 }
 
+/* What batches that start together keep others from, on a busy device: what is left of it beside
+ * them is used only if another model may do so. */
+static double time_of(const struct e2b_policy *policy, int index,
+    const struct e2b_forecast_start *starts, int start_count) {
+    const struct e2b_forecast_model *table = &policy->forecast.models[index];
+    double longest_ns = 0;
+    if (policy->lanes)
+        return e2b_forecast_area(&policy->forecast, index, starts[0].size_index);
+    for (int i = 0; i < start_count; i++)
+        if (table->solo_ns[starts[i].size_index] > longest_ns)
+            longest_ns = table->solo_ns[starts[i].size_index];
+    return longest_ns;
+}
+
+/* How many of the batch end late if it starts now? */
+static int late_of(
+    const struct e2b_policy *policy, int index, const struct e2b_sched_batch *batch) {
+    const struct e2b_elastic_model *model = &policy->models[index];
+    const struct e2b_forecast_model *table = &policy->forecast.models[index];
+    const struct e2b_bitset *waits = &model->slots.waiting.slots;
+    int64_t end_ns = policy->forecast.now_ns + model->reply_ns
+        + (int64_t)table->solo_ns[batch->size_index];
+    int late = 0;
+    for (int slot = batch->first; slot < batch->first + batch->span;
+         slot = e2b_bitset_next(waits, slot + 1))
+        late += e2b_elastic_must_end(model, slot) < end_ns;
+    return late;
+}
+
 static void weigh(const struct e2b_policy *policy, int index, double followers,
     const struct e2b_forecast_start *starts, int start_count, struct e2b_elastic_choice *choice) {
     int rest = policy->models[index].slots.waiting.slots.count, started = 0;
@@ -89,8 +119,9 @@ static void weigh(const struct e2b_policy *policy, int index, double followers,
     choice->outcome = e2b_forecast_walk(&policy->forecast, starts, start_count);
     choice->start = start_count > 0;
     if (policy->forecast.exclusive) {
-        choice->cost =
-            -starts[0].count / e2b_forecast_area(&policy->forecast, index, starts[0].size_index);
+        int late = late_of(policy, index, &choice->batch);
+        double good = late < started ? started - late : started * LATE_WORTH;
+        choice->cost = -good / time_of(policy, index, starts, start_count);
         return;
     }
     int late =
@@ -135,23 +166,22 @@ static int add_smaller(
     return count;
 }
 
-/* The neighbours of slot as a batch of one size; false where it is neither filled nor the smallest
- * to be padded. */
+/* Slot and those around it as a batch of one size; false where it is not filled and the next
+ * smaller one holds as many. */
 static bool form(const struct e2b_policy *policy, int index, int slot, int size_index,
     struct e2b_sched_batch *out) {
     const struct e2b_sched_slots *slots = &policy->models[index].slots;
     const struct e2b_sched_instances *instances = &slots->instances;
-    int size = instances->sizes[size_index], count;
-    if (!e2b_sched_instances_free(instances, size_index))
+    struct e2b_sched_batch smaller;
+    if (!e2b_sched_instances_free(instances, size_index)
+        || !e2b_sched_slots_window(slots, slot, size_index, out))
         return false;
-    int first = e2b_sched_waiting_run(&slots->waiting, slot, size, &count);
-    *out = (struct e2b_sched_batch){first, count, size_index, -1};
-    if (count == size)
+    if (out->count == instances->sizes[size_index])
         return true;
-    bool smaller_holds = size_index > 0 && instances->sizes[size_index - 1] >= count
-        && e2b_sched_instances_free(instances, size_index - 1);
-    return !smaller_holds && policy->forecast.models[index].sample_ns > 0
-        && e2b_sched_slots_can_pad(slots, first + count, first + size);
+    bool smaller_holds = size_index > 0 && e2b_sched_instances_free(instances, size_index - 1)
+        && e2b_sched_slots_window(slots, slot, size_index - 1, &smaller)
+        && smaller.count >= out->count;
+    return !smaller_holds && policy->forecast.models[index].sample_ns > 0;
 }
 
 /* The best batch around slot; false if none can be formed. */
@@ -168,7 +198,7 @@ static bool choose_around(const struct e2b_policy *policy, int index, int slot, 
             e2b_elastic_must_end(model, slot) == INT64_MAX
                 ? INT64_MAX
                 : e2b_elastic_must_end(model, slot) - model->reply_ns};
-        int together = policy->forecast.exclusive ? 1 : add_smaller(policy, index, starts);
+        int together = policy->lanes ? 1 : add_smaller(policy, index, starts);
         for (int count = together; count >= 1; count -= together > 1 ? together - 1 : 1) {
             weigh(policy, index, followers, starts, count, &choice);
             choice.start = has_room(policy, index, i, 0);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLOTS = 96, SIZES = 5, INSTANCES = 6, REQUESTS = SLOTS };
+enum { SLOTS = 96, SIZES = 5, INSTANCES = 6, MOST = 16, REQUESTS = SLOTS };
 
 struct request {
     int slot;
@@ -35,7 +35,7 @@ struct message {
 struct batch {
     struct service *service;
     struct lane *lane;
-    int first, count, left; /* notifications to come */
+    int first, span, left; /* left: notifications to come */
     bool failed;
 };
 
@@ -48,11 +48,12 @@ struct service {
     struct e2b_queue *uploads, *downloads;
     struct e2b_program *program;
     struct lane lanes[INSTANCES];
+    int batch_of[SLOTS]; /* where the batch begins that a slot is part of, -1: of none */
     struct message mail[4096];
     int mail_count;
     int64_t timer_ns;
     uint64_t random;
-    long opened, answered, right, failed, rejected, withdrawn, refused, batches, wraps;
+    long opened, answered, right, failed, rejected, withdrawn, refused, batches, wraps, holes;
 };
 
 static const struct e2b_sched_model model = {.name = "m",
@@ -124,8 +125,16 @@ static void answer(struct service *service, int slot, long *kind) {
 
 static void feed(struct service *service, struct e2b_sched_event event);
 
+static int next_of(const struct service *service, const struct batch *batch, int from) {
+    while (from < batch->first + batch->span && service->batch_of[from] != batch->first)
+        from++;
+    return from;
+}
+
 static void answer_batch(struct service *service, struct batch *batch) {
-    for (int slot = batch->first; slot < batch->first + batch->count; slot++) {
+    int end = batch->first + batch->span;
+    for (int slot = batch->first; slot < end; slot = next_of(service, batch, slot)) {
+        service->batch_of[slot] = -1;
         struct request *request = e2b_pool_slot(service->pool, slot)->owner;
         if (!batch->failed) {
             uint32_t *out = e2b_pool_output_host(service->pool, slot, 0);
@@ -137,8 +146,19 @@ static void answer_batch(struct service *service, struct batch *batch) {
     free(batch);
 }
 
+static enum e2b_status download(struct service *service, struct batch *batch,
+    struct e2b_event *copied[MOST], struct e2b_error *err) {
+    int end = batch->first + batch->span, count = 0;
+    for (int slot = batch->first; slot < end; slot = next_of(service, batch, slot + 1))
+        if (e2b_pool_download(service->pool, slot, 1, service->downloads, &copied[count++], err)
+            != E2B_OK)
+            return err->status;
+    batch->left = 1 + count;
+    return E2B_OK;
+}
+
 static struct e2b_event *start(struct service *service, struct batch *batch,
-    struct e2b_event **copied, struct e2b_error *err) {
+    struct e2b_event *copied[MOST], struct e2b_error *err) {
     const struct e2b_device_ops *ops = service->device->ops;
     struct lane *lane = batch->lane;
     const size_t one[3] = {1, 1, 1}, any[3] = {0};
@@ -148,12 +168,12 @@ static struct e2b_event *start(struct service *service, struct batch *batch,
         || ops->enqueue_kernel(lane->queue, lane->kernel, one, any, &computed, err) != E2B_OK
         || ops->flush(lane->queue, err) != E2B_OK
         || ops->enqueue_wait(service->downloads, &computed, 1, err) != E2B_OK
-        || e2b_pool_download(service->pool, first, batch->count, service->downloads, copied, err)
-            != E2B_OK
+        || download(service, batch, copied, err) != E2B_OK
         || ops->flush(service->downloads, err) != E2B_OK)
         return computed;
     assert_ok(ops->event_notify(computed, on_computed, batch, err), *err);
-    assert_ok(ops->event_notify(*copied, on_copied, batch, err), *err);
+    for (int i = 0; i < MOST && copied[i]; i++)
+        assert_ok(ops->event_notify(copied[i], on_copied, batch, err), *err);
     return computed;
 }
 
@@ -168,15 +188,24 @@ static struct lane *find_lane(struct service *service, int size_index, int insta
 static void run(struct service *service, const struct e2b_sched_action *action) {
     const struct e2b_device_ops *ops = service->device->ops;
     struct e2b_error err = {0};
-    struct e2b_event *copied = NULL;
+    struct e2b_event *copied[MOST] = {0};
     struct batch *batch = malloc(sizeof *batch);
     *batch = (struct batch){service, find_lane(service, action->size_index, action->instance),
-        action->first, action->count, 2, false};
+        action->first, action->span, 0, false};
     batch->lane->started_ns = now_of(service);
     service->batches++;
-    for (int slot = action->first; slot < action->first + action->count; slot++)
+    service->holes += action->span - action->count;
+    int count = 0;
+    for (int slot = action->first; slot < action->first + action->span; slot++) {
+        const struct request *request = e2b_pool_slot(service->pool, slot)->owner;
+        if (e2b_pool_slot(service->pool, slot)->state != E2B_SLOT_READY || !request->ready)
+            continue;
         e2b_pool_move(service->pool, slot, E2B_SLOT_RUNNING, batch->lane->started_ns);
-    struct e2b_event *computed = start(service, batch, &copied, &err);
+        service->batch_of[slot] = action->first;
+        count++;
+    }
+    assert_int_equal(count, action->count);
+    struct e2b_event *computed = start(service, batch, copied, &err);
     if (err.status != E2B_OK) { /* let the device let go of the slots, then answer */
         struct e2b_error ignored = {0};
         ops->finish(batch->lane->queue, &ignored);
@@ -189,7 +218,8 @@ static void run(struct service *service, const struct e2b_sched_action *action) 
                 .instance = action->instance});
     }
     ops->event_release(computed);
-    ops->event_release(copied);
+    for (int i = 0; i < MOST; i++)
+        ops->event_release(copied[i]);
 }
 
 static void carry_out(struct service *service, const struct e2b_sched_action *action) {
@@ -231,7 +261,8 @@ static void uploaded(struct service *service, struct request *request, bool fail
 }
 
 static void computed(struct service *service, struct batch *batch) {
-    for (int slot = batch->first; slot < batch->first + batch->count; slot++)
+    int end = batch->first + batch->span;
+    for (int slot = batch->first; slot < end; slot = next_of(service, batch, slot + 1))
         e2b_pool_move(service->pool, slot, E2B_SLOT_DRAINING, now_of(service));
     feed(service,
         (struct e2b_sched_event){.kind = E2B_SCHED_COMPLETED,
@@ -298,6 +329,7 @@ static void withdraw(struct service *service, struct request *requests) {
         || e2b_pool_slot(service->pool, request->slot)->state != E2B_SLOT_READY)
         return;
     int slot = request->slot;
+    request->ready = false;
     feed(service, (struct e2b_sched_event){.kind = E2B_SCHED_CANCELLED, .slot = slot});
     answer(service, slot, &service->withdrawn);
 }
@@ -390,6 +422,7 @@ static void serve(const struct e2b_policy_ops *policy, long count, uint64_t seed
     print_message("%s seed %llu: ", policy->name, (unsigned long long)seed);
     memset(&service, 0, sizeof service);
     memset(requests, 0, sizeof requests);
+    memset(service.batch_of, -1, sizeof service.batch_of);
     service.random = seed;
     the_service = &service;
     open_service(&service, policy);
@@ -408,14 +441,15 @@ static void serve(const struct e2b_policy_ops *policy, long count, uint64_t seed
     while (e2b_sim_next_ns(service.device) != INT64_MAX || service.timer_ns != INT64_MAX)
         let_time_pass(&service, now_of(&service) + 1000000);
     print_message("%ld right, %ld failed, %ld rejected, %ld withdrawn, %ld refused, %ld batches, "
-                  "%ld wraps, %.1f s\n",
+                  "%ld holes, %ld wraps, %.1f s\n",
         service.right, service.failed, service.rejected, service.withdrawn, service.refused,
-        service.batches, service.wraps, (double)(e2b_clock_ns() - start_ns) * 1e-9);
+        service.batches, service.holes, service.wraps, (double)(e2b_clock_ns() - start_ns) * 1e-9);
     assert_int_equal(service.answered, service.opened);
     assert_int_equal(
         service.answered, service.right + service.failed + service.rejected + service.withdrawn);
     assert_true(service.right > count / 2 && service.failed > 10 && service.withdrawn > 10);
     assert_true(service.wraps > 100);
+    assert_true((service.holes > 100) == (strcmp(policy->name, "elastic") == 0));
     close_service(&service);
 }
 

@@ -11,7 +11,7 @@ enum { MAX_FLIGHTS = 128 };
 enum slot { FREE, WAITING, RUNNING };
 
 struct flight {
-    int model, size_index, instance, first, count;
+    int model, size_index, instance, first, span;
     int64_t started_ns;
     double left_ns; /* of device time alone */
 };
@@ -93,14 +93,17 @@ static void run(struct service *service, const struct e2b_sched_action *action) 
     struct model *model = &service->models[action->model];
     const struct e2b_service_spec *spec = service->spec;
     assert_true(service->flight_count < MAX_FLIGHTS);
-    for (int slot = action->first; slot < action->first + action->count; slot++) {
-        assert_int_equal(model->slots[slot], WAITING);
-        model->slots[slot] = RUNNING;
-    }
+    int count = 0;
+    for (int slot = action->first; slot < action->first + action->span; slot++)
+        if (model->slots[slot] == WAITING) {
+            model->slots[slot] = RUNNING;
+            count++;
+        }
+    assert_int_equal(count, action->count);
     double factor = (spec->slower > 0 ? spec->slower : 1)
         * (1 + spec->noise * (2 * next_random(&service->random) - 1));
     service->flights[service->flight_count++] = (struct flight){action->model, action->size_index,
-        action->instance, action->first, action->count, service->now_ns,
+        action->instance, action->first, action->span, service->now_ns,
         (double)model->spec->solo_ns[action->size_index] * factor};
     service->demand += model->spec->demand[action->size_index];
     model->result.batches++;
@@ -173,7 +176,9 @@ static void complete(struct service *service, int index) {
     for (int i = 0; i < service->flight_count; i++)
         service->demand +=
             service->models[service->flights[i].model].spec->demand[service->flights[i].size_index];
-    for (int slot = flight.first; slot < flight.first + flight.count; slot++) {
+    for (int slot = flight.first; slot < flight.first + flight.span; slot++) {
+        if (model->slots[slot] != RUNNING)
+            continue;
         int64_t latency_ns = service->now_ns - model->arrived_ns[slot];
         model->latencies[model->result.answered++] = latency_ns;
         model->result.in_target +=

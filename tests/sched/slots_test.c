@@ -78,6 +78,54 @@ static void a_slot_that_is_padded_over_is_held_back(void **state) {
     finish(&fixture);
 }
 
+static void expect_window(
+    struct fixture *fixture, int slot, int size_index, int first, int span, int count) {
+    struct e2b_sched_batch batch;
+    assert_true(e2b_sched_slots_window(&fixture->slots, slot, size_index, &batch));
+    assert_int_equal(batch.first, first);
+    assert_int_equal(batch.span, span);
+    assert_int_equal(batch.count, count);
+    assert_int_equal(batch.size_index, size_index);
+}
+
+static void a_window_may_have_holes(void **state) {
+    (void)state;
+    struct fixture fixture = FIXTURE(1, 2, 4, 7);
+    expect_window(&fixture, 1, 2, 1, 4, 3);
+    expect_window(&fixture, 2, 2, 1, 4, 3); /* more than from 2 on */
+    expect_window(&fixture, 4, 1, 4, 1, 1);
+    expect_window(&fixture, 7, 2, 4, 4, 2); /* beyond 7 there is nothing */
+    expect_window(&fixture, 7, 0, 7, 1, 1);
+    finish(&fixture);
+    fixture = FIXTURE(0, 2, 4); /* as many before it as behind it */
+    expect_window(&fixture, 2, 2, 2, 3, 2);
+    finish(&fixture);
+}
+
+static void a_batch_with_holes_runs_what_waits_and_holds_the_rest_back(void **state) {
+    (void)state;
+    struct fixture fixture = FIXTURE(1, 2, 4, 5);
+    struct e2b_sched_batch batch;
+    assert_true(e2b_sched_slots_window(&fixture.slots, 1, 2, &batch));
+    const struct e2b_sched_action *action =
+        e2b_sched_slots_run(&fixture.slots, 0, E2B_SCHED_PADDED_REASON, &batch, &fixture.actions);
+    assert_int_equal(action->first, 1);
+    assert_int_equal(action->span, 4);
+    assert_int_equal(action->count, 3);
+    assert_int_equal(e2b_sched_slots_waiting(&fixture.slots), 1);
+    e2b_sched_slots_ready(&fixture.slots, 3, 0, 9, INT64_MAX); /* the hole */
+    assert_int_equal(e2b_sched_slots_waiting(&fixture.slots), 2);
+    assert_int_equal(e2b_sched_waiting_head(&fixture.slots.waiting), 5);
+    expect_window(&fixture, 5, 1, 5, 1, 1);
+    assert_false(e2b_sched_slots_window(&fixture.slots, 5, 2, &batch)); /* 1 to 4 are written */
+    assert_true(e2b_bitset_has(&fixture.slots.running, 4));
+    assert_false(e2b_bitset_has(&fixture.slots.running, 3));
+    e2b_sched_slots_completed(&fixture.slots, 2, 0);
+    assert_int_equal(fixture.slots.running.count, 0);
+    expect_window(&fixture, 5, 2, 3, 3, 2);
+    finish(&fixture);
+}
+
 static void what_is_rejected_no_longer_waits(void **state) {
     (void)state;
     struct fixture fixture = FIXTURE(4);
@@ -93,6 +141,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_batch_is_padded_where_that_is_allowed),
         cmocka_unit_test(a_slot_that_is_padded_over_is_held_back),
+        cmocka_unit_test(a_window_may_have_holes),
+        cmocka_unit_test(a_batch_with_holes_runs_what_waits_and_holds_the_rest_back),
         cmocka_unit_test(what_is_rejected_no_longer_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,7 +10,7 @@ enum slot { IDLE, WAITING, RUNNING };
 
 struct flight {
     bool busy;
-    int first, count, size;
+    int first, size;
     int64_t ends_ns;
 };
 
@@ -53,21 +53,25 @@ static void check_run(struct world *world, const struct e2b_sched_action *action
     int size = spec->sizes[action->size_index];
     if (flight->busy)
         fail_msg("instance %d of size %d is booked twice", action->instance, size);
-    assert_in_range(action->count, 1, size);
+    assert_in_range(action->count, 1, action->span);
+    assert_in_range(action->span, 1, size);
+    int ran = 0;
     assert_true(action->first >= 0 && action->first + size <= spec->slot_count);
     for (int i = 0; i < size; i++) {
         int slot = action->first + i;
         if (model->written[slot])
             fail_msg("slot %d is written by two batches", slot);
-        if ((model->slots[slot] == WAITING) != (i < action->count))
-            fail_msg(
-                "slot %d: place %d of %d, state %d", slot, i, action->count, model->slots[slot]);
+        bool waits = model->slots[slot] == WAITING;
+        if (waits ? i >= action->span : i == 0 || i == action->span - 1)
+            fail_msg("slot %d: place %d of %d, state %d", slot, i, action->span, waits);
         model->written[slot] = 1;
-        if (i < action->count)
+        if (waits)
             model->slots[slot] = RUNNING;
+        ran += waits;
     }
-    *flight = (struct flight){true, action->first, action->count, size,
-        world->now_ns + 1000 + 300 * size + below(world, 500)};
+    assert_int_equal(ran, action->count);
+    *flight = (struct flight){
+        true, action->first, size, world->now_ns + 1000 + 300 * size + below(world, 500)};
     model->waiting -= action->count;
     world->result.run += action->count;
     world->result.padded += size - action->count;
@@ -172,7 +176,7 @@ static void complete(struct world *world, struct flight *flight, const struct pl
     struct model *model = &world->models[place->model];
     for (int slot = flight->first; slot < flight->first + flight->size; slot++) {
         model->written[slot] = 0;
-        if (slot < flight->first + flight->count)
+        if (model->slots[slot] == RUNNING)
             model->slots[slot] = IDLE;
     }
     flight->busy = false;

@@ -32,11 +32,15 @@ struct setting {
 static void open_setting(struct setting *setting) {
     setting->fixture = fixture_open(fixture_sim(), true, 4);
     setting->batch = (struct e2b_batch){
-        .served = setting->fixture.served, .first = 1, .count = 2, .size_index = 1};
+        .served = setting->fixture.served, .first = 1, .span = 2, .count = 2, .size_index = 1};
+    e2b_batch_take(&setting->batch, 1);
+    e2b_batch_take(&setting->batch, 2);
     notes = (struct notes){0};
 }
 
 static void close_setting(struct setting *setting) {
+    e2b_batch_leave(&setting->batch, 1);
+    e2b_batch_leave(&setting->batch, 2);
     struct e2b_device *device = setting->fixture.device;
     assert_int_equal(e2b_sim_objects(device).events, 0);
     fixture_close(&setting->fixture);
@@ -59,6 +63,21 @@ static void both_notifications_come_once_with_times(void **state) {
     assert_true(started_ns >= before_ns);
     assert_true(ended_ns - started_ns >= FIXTURE_KERNEL_NS);
     e2b_batch_finish(&setting.batch);
+    close_setting(&setting);
+}
+
+static void a_hole_is_no_part_of_a_batch(void **state) {
+    (void)state;
+    struct setting setting;
+    open_setting(&setting);
+    struct e2b_batch batch = {.served = setting.fixture.served, .first = 0, .span = 4, .count = 2};
+    e2b_batch_take(&batch, 0); /* 1 and 2 are of the other batch */
+    e2b_batch_take(&batch, 3);
+    assert_int_equal(e2b_batch_next(&batch, 0), 0);
+    assert_int_equal(e2b_batch_next(&batch, 1), 3);
+    e2b_batch_leave(&batch, 3);
+    assert_int_equal(e2b_batch_next(&batch, 1), 4);
+    e2b_batch_leave(&batch, 0);
     close_setting(&setting);
 }
 
@@ -90,6 +109,7 @@ static void without_events_the_fallback_times_stay(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_notifications_come_once_with_times),
+        cmocka_unit_test(a_hole_is_no_part_of_a_batch),
         cmocka_unit_test(a_start_that_fails_notifies_nobody),
         cmocka_unit_test(without_events_the_fallback_times_stay),
     };

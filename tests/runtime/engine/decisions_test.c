@@ -51,7 +51,7 @@ static void close_setting(struct setting *setting) {
     for (int i = 0; i < setting->request->sample_count; i++)
         if (setting->request->slots[i] >= 0)
             e2b_inflight_fail(
-                &setting->inflight, setting->fixture.served, setting->request->slots[i], 1, &error);
+                &setting->inflight, setting->fixture.served, setting->request->slots[i], &error);
     assert_int_equal(setting->answer.count, 1);
     e2b_request_close(setting->request);
     e2b_decisions_finish(&setting->decisions);

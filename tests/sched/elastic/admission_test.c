@@ -1,0 +1,124 @@
+#include "sched/elastic/admission.h"
+
+#include "tests/sched/elastic/fixture.h"
+
+static const struct e2b_policy_ops *const ops = &e2b_policy_elastic;
+
+/* A refusal says for how long others like it are refused: one that comes a little before that is,
+ * one that comes after it is not. */
+static enum e2b_sched_action_kind kind_after_refusal(int64_t wait_ns, bool before) {
+    struct e2b_sched_model model = known_model(1);
+    model.target_ns = 4000;
+    struct e2b_policy *policy = e2b_script_policy(ops, &model, 1, "");
+    struct e2b_sched_actions actions = {0};
+    int slot = 0;
+    do {
+        assert_true(slot < 16);
+        actions.count = 0;
+        ops->on_event(policy, &(struct e2b_sched_event)READY(0, slot++), &actions);
+    } while (actions.count == 0 || actions.list[0].kind != E2B_SCHED_REJECT);
+    int64_t retry_ns = actions.list[0].retry_ns;
+    assert_true(retry_ns > wait_ns);
+    actions.count = 0;
+    int64_t at_ns = before ? retry_ns - wait_ns : retry_ns + wait_ns;
+    ops->on_event(policy, &(struct e2b_sched_event)READY(at_ns, slot), &actions);
+    enum e2b_sched_action_kind kind = E2B_SCHED_SET_TIMER;
+    for (int i = 0; i < actions.count; i++)
+        if (actions.list[i].kind == E2B_SCHED_REJECT)
+            kind = E2B_SCHED_REJECT;
+    ops->destroy(policy);
+    e2b_sched_actions_finish(&actions);
+    return kind;
+}
+
+static void hopeless_slots_are_dropped_in_time(void **state) {
+    (void)state;
+    struct e2b_sched_model model = model_of(8);
+    model.solo_ns[0] = 1000;
+    model.solo_ns[1] = 1500;
+    const struct e2b_script_step steps[] = {
+        {READY_BY(0, 0, 999), "drop0:0(OVERLOAD)"},
+        {READY_BY(0, 1, 1000), "run0:1+1/1#0(COMPOSED)"},
+        {READY_BY(100, 3, 5000), "timer@4001"},
+        {READY_BY(200, 5, 2500), "drop0:5(OVERLOAD)"},
+        {TIMER(4000), ""},
+        {DONE(4001, 0, 0), "drop0:3(HOPELESS)"},
+    };
+    PLAY_MODELS(&model, 1, "", steps);
+}
+
+/* Requests that have long after they are due are not refused for the sake of one another, in
+ * whatever order they come and however long the queue is. */
+static void a_far_deadline_refuses_nobody(void **state) {
+    (void)state;
+    struct e2b_sched_model model = known_model(1);
+    model.slot_count = 1000;
+    struct e2b_policy *policy = e2b_script_policy(ops, &model, 1, "patience_us=2");
+    struct e2b_sched_actions actions = {0};
+    for (int i = 0; i < 1000; i++) {
+        struct e2b_sched_event event = READY_BY(10000 + i / 10, i, 10000000);
+        event.arrival_ns -= i % 7 * 300;
+        ops->on_event(policy, &event, &actions);
+    }
+    for (int i = 0; i < actions.count; i++)
+        assert_int_not_equal(actions.list[i].kind, E2B_SCHED_REJECT);
+    assert_int_equal(ops->waiting(policy, 0), 999);
+    ops->destroy(policy);
+    e2b_sched_actions_finish(&actions);
+}
+
+/* What has no target does not keep one that has from being served when that is urgent, nor is it
+ * refused for its sake. */
+static void a_far_deadline_gives_way_to_a_near_one(void **state) {
+    (void)state;
+    struct e2b_sched_model models[] = {known_model(1), known_model(1)};
+    models[1].target_ns = 4000;
+    const struct e2b_script_step steps[] = {
+        {READY_OF(0, 0, 0), "run0:0+1/1#0(COMPOSED)"},
+        {{.kind = E2B_SCHED_READY, .now_ns = 1, .slot = 2, .arrival_ns = 1, .deadline_ns = 1000000},
+            "timer@999001"},
+        {{.kind = E2B_SCHED_READY, .now_ns = 2, .slot = 4, .arrival_ns = 2, .deadline_ns = 1000000},
+            ""},
+        {READY_OF(1, 3, 0), "timer@3004"},
+        {{.kind = E2B_SCHED_READY, .now_ns = 4, .slot = 6, .arrival_ns = 4, .deadline_ns = 1000000},
+            ""},
+        {TOOK(1000, 0, 1000), "run1:0+1/1#0(COMPOSED)"},
+    };
+    PLAY_MODELS(models, 2, "patience_us=1", steps);
+}
+
+static void a_refusal_tells_how_long_it_lasts(void **state) {
+    (void)state;
+    assert_int_equal(kind_after_refusal(50, true), E2B_SCHED_REJECT);
+    assert_int_not_equal(kind_after_refusal(50, false), E2B_SCHED_REJECT);
+}
+
+/* Slots that lie apart are a batch each: of four the last one would end too late, which side by
+ * side would be in time. */
+static void what_lies_apart_is_foreseen_to_run_apart(void **state) {
+    (void)state;
+    for (int gap = 1; gap <= 10; gap += 9) {
+        struct e2b_sched_model model = known_model(1);
+        model.slot_count = 64;
+        model.target_ns = 5000;
+        const struct e2b_script_step steps[] = {
+            {READY(0, 0), "run0:0+1/1#0(COMPOSED)"},
+            {READY(1, 10), "timer@4002"},
+            {READY(1, 10 + gap), ""},
+            {READY(1, 10 + 2 * gap), ""},
+            {READY(1, 10 + 3 * gap), gap == 1 ? "" : "drop0:40(OVERLOAD)"},
+        };
+        PLAY_MODELS(&model, 1, "", steps);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hopeless_slots_are_dropped_in_time),
+        cmocka_unit_test(a_far_deadline_refuses_nobody),
+        cmocka_unit_test(a_far_deadline_gives_way_to_a_near_one),
+        cmocka_unit_test(a_refusal_tells_how_long_it_lasts),
+        cmocka_unit_test(what_lies_apart_is_foreseen_to_run_apart),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
