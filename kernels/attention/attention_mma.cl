@@ -6,6 +6,7 @@
  * WARPS of a group, KEYS a multiple of 16, DEPTH and COLUMNS of 16 (fp16) or 8 (fp32). */
 
 #include "kernels/attention/attention.clh"
+#include "kernels/common/lanes.clh"
 #include "kernels/common/tensor_core.clh"
 
 #if defined(T_F16)
@@ -147,14 +148,6 @@ static inline float power_of_two(float exponent) {
     float power;
     asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(power) : "f"(exponent));
     return power;
-}
-
-static inline float from_lane(float value, uint lane_xor) {
-    float other;
-    asm volatile("shfl.sync.bfly.b32 %0, %1, %2, 0x1f, 0xffffffff;"
-                 : "=f"(other)
-                 : "f"(value), "r"(lane_xor));
-    return other;
 }
 
 /* Of the four lanes that share a row. */

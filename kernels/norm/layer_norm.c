@@ -182,7 +182,8 @@ static enum e2b_status emit_octets(
         (int)((octets + OCTET_LANES - 1) / OCTET_LANES), e2b_octets_option(call->traits));
     if (!launch)
         return e2b_fail_memory(err, "a launch");
-    launch->local_bytes = 2 * OCTET_ROWS * OCTET_LANES * sizeof(float);
+    bool by_warps = *e2b_octets_option(call->traits) != '\0';
+    launch->local_bytes = by_warps ? 0 : 2 * OCTET_ROWS * OCTET_LANES * sizeof(float);
     e2b_launch_grid(launch, OCTET_LANES, (size_t)rows, 1);
     e2b_launch_group(launch, OCTET_LANES, OCTET_ROWS, 1);
     return add_arguments(call, &walk, list, launch, err);
