@@ -2,7 +2,8 @@
  * values are under way by cp.async, two at a time. Scores stay in the registers where the first
  * product leaves them, which is where the second one wants its left operand: for fp16 as they are,
  * for fp32 with keys 2t and 2t + 1 in the places of t and t + 4. fp32 is made of three tf32 products
- * as in kernels/common/mma.cl. Exponentials are powers of two; `scale` has the factor in it.
+ * as in kernels/common/mma.cl. Exponentials are powers of two; `scale` has the factor in it. A mask that
+ * is the same for all queries is fetched a block ahead, like the keys.
  * WARPS of a group, KEYS a multiple of 16, DEPTH and COLUMNS of 16 (fp16) or 8 (fp32). */
 
 #include "kernels/attention/attention.clh"
@@ -25,6 +26,12 @@
 #define V_PITCH ((COLUMNS / CHUNK | 1) * 16)
 #define K_BYTES (KEYS * K_PITCH)
 #define STAGE_BYTES (KEYS * (K_PITCH + V_PITCH))
+#if MASK == 1
+#define MASK_FLOATS KEYS /* of a block */
+#define MASKS ((KEYS + THREADS - 1) / THREADS) /* of a thread */
+#else
+#define MASK_FLOATS 0
+#endif
 
 static inline void copy_rows(uint to, __global const T *from, int first, int rows, int token,
     int chunks, uint pitch, uint thread) {
@@ -200,6 +207,22 @@ static inline void weigh(float score[KEY_TILES][4], float sum[COLUMN_TILES][4], 
     }
 }
 
+#if MASK == 1
+static inline void fetch_mask(
+    float own[MASKS], __global const T *mask, int mask_key, int first, int keys, uint thread) {
+#pragma unroll
+    for (int i = 0; i < MASKS; i++)
+        own[i] = LOG2E * LOAD(mask, min(first + (int)thread + i * THREADS, keys - 1) * mask_key);
+}
+
+static inline void keep_mask(__local float *to, const float own[MASKS], uint thread) {
+#pragma unroll
+    for (int i = 0; i < MASKS; i++)
+        if (thread + i * THREADS < KEYS)
+            to[thread + i * THREADS] = own[i];
+}
+#endif
+
 static inline void store_pair(__global T *to, float low, float high) {
 #if defined(T_F16)
     uint word;
@@ -213,7 +236,7 @@ static inline void store_pair(__global T *to, float low, float high) {
 /* Grid: blocks of queries, samples x heads. */
 __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void attention_mma(
     ATTENTION_ARGUMENTS) {
-    LOCAL(stages, 2 * STAGE_BYTES / 16);
+    LOCAL(stages, (2 * STAGE_BYTES + 2 * MASK_FLOATS * 4) / 16);
     uint thread = get_local_id(0), lane = thread & 31, to = (uint)(size_t)stages;
     int item = get_group_id(1);
     int first = (int)(get_group_id(0) * WARPS + (thread >> 5)) * 16, row = first + (int)(lane >> 2);
@@ -226,12 +249,21 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void attention_mma
 #pragma unroll
     for (int i = 0; i < COLUMN_TILES * 4; i++)
         sum[i / 4][i % 4] = 0.0f;
+#if MASK == 1
+    __local float *masks = (__local float *)(stages + 2 * STAGE_BYTES / 16);
+    float own[MASKS];
+    fetch_mask(own, mask, mask_key, 0, keys, thread);
+    keep_mask(masks, own, thread);
+#endif
     int stage = 0;
     for (int block = 0; block < keys; block += KEYS, stage ^= 1) {
         if (block + KEYS < keys)
             copy_block(to + (stage ^ 1) * STAGE_BYTES, k, v, block + KEYS, keys, k_token, v_token,
                 thread);
         commit();
+#if MASK == 1
+        fetch_mask(own, mask, mask_key, block + KEYS, keys, thread);
+#endif
         asm volatile("cp.async.wait_group 1;" ::: "memory");
         barrier(CLK_LOCAL_MEM_FENCE);
         if (first < queries) {
@@ -241,9 +273,13 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void attention_mma
 #if MASK
 #pragma unroll
             for (int i = 0; i < KEY_TILES * 2; i++) {
+#if MASK == 1
+                float upper = masks[stage * KEYS + KEY(i)], lower = upper;
+#else
                 int key = min(block + KEY(i), keys - 1);
                 float upper = LOG2E * MASK_OF(min(row, queries - 1), key);
-                float lower = MASK == 1 ? upper : LOG2E * MASK_OF(min(row + 8, queries - 1), key);
+                float lower = LOG2E * MASK_OF(min(row + 8, queries - 1), key);
+#endif
                 SCORE(i, 0) = fmax(SCORE(i, 0) * scale + upper, LOWEST);
                 SCORE(i, 1) = fmax(SCORE(i, 1) * scale + lower, LOWEST);
             }
@@ -251,6 +287,9 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void attention_mma
             weigh(score, sum, top, total, scale, left, lane);
             multiply_values(sum, score, stages + (stage * STAGE_BYTES + K_BYTES) / 16, left, lane);
         }
+#if MASK == 1
+        keep_mask(masks + (stage ^ 1) * KEYS, own, thread);
+#endif
         barrier(CLK_LOCAL_MEM_FENCE);
     }
 #pragma unroll

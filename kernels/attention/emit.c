@@ -7,12 +7,13 @@
 
 extern const struct e2b_source e2b_source_attention;
 
-#define MAX_PRIVATE 512 /* depth and columns of which a CPU's work-item keeps a row in each lane   \
-                         */
-#define QUERIES 16      /* of a work-item, as in attention.cl */
-#define SIDE 16         /* of a group */
-#define ROWS 32         /* of a group's tile */
-#define PART 16         /* columns of a work-item */
+#define MAX_PRIVATE                                                                                \
+    512            /* depth and columns of which a CPU's work-item keeps a row in each lane        \
+                    */
+#define QUERIES 16 /* of a work-item, as in attention.cl */
+#define SIDE 16    /* of a group */
+#define ROWS 32    /* of a group's tile */
+#define PART 16    /* columns of a work-item */
 
 const char *e2b_attention_refuses(const struct e2b_call *call) {
     char why[96];
@@ -28,7 +29,7 @@ const char *e2b_attention_refuses(const struct e2b_call *call) {
     return y->stride[3] == 1 || y->shape.dims[3] == 1 ? NULL : "rows of the output are not dense";
 }
 
-static int mask_kind(const struct e2b_call *call, const struct e2b_attention *sizes) {
+int e2b_attention_mask_kind(const struct e2b_call *call, const struct e2b_attention *sizes) {
     return !e2b_has_input(call, E2B_ATTENTION_MASK) ? 0 : sizes->mask[2] == 0 ? 1 : 2;
 }
 
@@ -49,7 +50,7 @@ struct e2b_launch *e2b_attention_launch(const struct e2b_call *call,
     enum e2b_dtype dtype = call->outputs[0].tensor.dtype;
     struct e2b_launch *launch = e2b_launch_add(list, source, kernel,
         "-D%s -DDEPTH=%" PRId64 " -DCOLUMNS=%" PRId64 " -DMASK=%d%s", e2b_dtype_macro(dtype),
-        sizes->depth, sizes->columns, mask_kind(call, sizes), more);
+        sizes->depth, sizes->columns, e2b_attention_mask_kind(call, sizes), more);
     if (!launch) {
         e2b_fail_memory(err, "a launch");
         return NULL;

@@ -14,6 +14,8 @@ extern const struct e2b_source e2b_source_attention_mma;
 #define MAX_KEYS 64
 #define MAX_LOCAL_BYTES (48 * 1024) /* of a static array */
 #define ROWS 16                     /* queries of a warp */
+#define REGISTERS_F16 128           /* of a work-item: 4 groups of 4 warps share a compute unit */
+#define REGISTERS_F32 168
 #define LOG2E 1.4426950408889634
 
 static const int warps[] = {4, 2, 1, 8};
@@ -24,13 +26,18 @@ static int64_t row_bytes(const struct e2b_call *call, int64_t elements) {
     return (elements * bytes / CHUNK_BYTES | 1) * CHUNK_BYTES;
 }
 
+/* Of each key of a block; numbers of a mask that is the same for all queries are floats. */
+static int64_t key_bytes(const struct e2b_call *call, const struct e2b_attention *sizes) {
+    int64_t mask = e2b_attention_mask_kind(call, sizes) == 1 ? (int64_t)sizeof(float) : 0;
+    return STAGES * (row_bytes(call, sizes->depth) + row_bytes(call, sizes->columns) + mask);
+}
+
 /* Keys of a block: as many as two blocks fit in local memory; below MIN_KEYS none does. */
 static int64_t keys_of(const struct e2b_call *call, const struct e2b_attention *sizes) {
     int64_t room =
         call->traits->local_bytes < MAX_LOCAL_BYTES ? call->traits->local_bytes : MAX_LOCAL_BYTES;
-    int64_t key_bytes = STAGES * (row_bytes(call, sizes->depth) + row_bytes(call, sizes->columns));
     int64_t keys = MAX_KEYS;
-    while (keys >= MIN_KEYS && keys * key_bytes > room)
+    while (keys >= MIN_KEYS && keys * key_bytes(call, sizes) > room)
         keys /= 2;
     return keys;
 }
@@ -93,18 +100,19 @@ enum e2b_status e2b_attention_mma_emit(
     const struct e2b_call *call, struct e2b_launch_list *out, struct e2b_error *err) {
     const struct e2b_attention_params *params = call->params;
     struct e2b_attention sizes;
-    char options[64];
+    char options[96];
     e2b_attention_read(call, false, &sizes);
     if (sizes.samples * sizes.heads * sizes.queries == 0)
         return E2B_OK;
     int count = choose_warps(call, &sizes);
-    snprintf(options, sizeof options, " -DWARPS=%d -DKEYS=%d", count, (int)keys_of(call, &sizes));
+    bool half = call->outputs[0].tensor.dtype == E2B_F16;
+    snprintf(options, sizeof options, " -DWARPS=%d -DKEYS=%d -cl-nv-maxrregcount=%d", count,
+        (int)keys_of(call, &sizes), half ? REGISTERS_F16 : REGISTERS_F32);
     struct e2b_launch *launch = e2b_attention_launch(call, &sizes, out, &e2b_source_attention_mma,
         "attention_mma", options, (double)params->scale * LOG2E, err);
     if (!launch)
         return err->status;
-    launch->local_bytes = (size_t)(STAGES * keys_of(call, &sizes)
-        * (row_bytes(call, sizes.depth) + row_bytes(call, sizes.columns)));
+    launch->local_bytes = (size_t)(keys_of(call, &sizes) * key_bytes(call, &sizes));
     size_t threads = (size_t)count * 32;
     e2b_launch_grid(launch, (size_t)e2b_ceil_div(sizes.queries, ROWS * count) * threads,
         (size_t)(sizes.samples * sizes.heads), 1);

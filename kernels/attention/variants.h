@@ -18,6 +18,9 @@ void e2b_attention_read(const struct e2b_call *call, bool dense, struct e2b_atte
 /* Why no kernel of this family can run the call, or NULL. */
 const char *e2b_attention_refuses(const struct e2b_call *call);
 
+/* 0 without a mask, 1 if it is the same for all queries, else 2. */
+int e2b_attention_mask_kind(const struct e2b_call *call, const struct e2b_attention *sizes);
+
 /* A launch with the options and arguments that all kernels of the family take, in the order of
  * attention.clh; `more` are further options. NULL with err set. */
 struct e2b_launch *e2b_attention_launch(const struct e2b_call *call,
