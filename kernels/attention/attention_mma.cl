@@ -195,15 +195,16 @@ static inline void weigh(float score[KEY_TILES][4], float sum[COLUMN_TILES][4], 
             most = fmax(most, SCORE(i, h));
         top[h] = fmax(before, row_max(most) * FACTOR);
         float factor = power_of_two(before - top[h]);
-        total[h] *= factor;
 #pragma unroll
         for (int i = 0; i < COLUMN_TILES * 2; i++)
             sum[i / 2][h * 2 + i % 2] *= factor;
+        float added = 0.0f;
 #pragma unroll
         for (int i = 0; i < KEY_TILES * 2; i++) {
             SCORE(i, h) = power_of_two(fma(SCORE(i, h), FACTOR, -top[h]));
-            total[h] += SCORE(i, h);
+            added += SCORE(i, h);
         }
+        total[h] = fma(total[h], factor, added);
     }
 }
 
@@ -280,8 +281,8 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void attention_mma
                 float upper = LOG2E * MASK_OF(min(row, queries - 1), key);
                 float lower = LOG2E * MASK_OF(min(row + 8, queries - 1), key);
 #endif
-                SCORE(i, 0) = fmax(SCORE(i, 0) * scale + upper, LOWEST);
-                SCORE(i, 1) = fmax(SCORE(i, 1) * scale + lower, LOWEST);
+                SCORE(i, 0) = fmax(fma(SCORE(i, 0), scale, upper), LOWEST);
+                SCORE(i, 1) = fmax(fma(SCORE(i, 1), scale, lower), LOWEST);
             }
 #endif
             weigh(score, sum, top, total, scale, left, lane);

@@ -54,7 +54,7 @@ __kernel __attribute__((reqd_work_group_size(LANES, ROWS, 1))) void layer_norm_o
 #pragma unroll
     for (int i = 0; i < OCTETS; i++) {
         v[i] -= mean;
-        square += (i * LANES + lane) * 8 < length ? sum8(v[i] * v[i]) : 0.0f;
+        square += (i * LANES + lane) * 8 < length ? squares8(v[i]) : 0.0f;
     }
     float factor = 1.0f / sqrt(TOTAL(square, 1) / (float)length + epsilon);
     if (row >= rows)
@@ -65,6 +65,6 @@ __kernel __attribute__((reqd_work_group_size(LANES, ROWS, 1))) void layer_norm_o
         if (at >= length)
             continue;
         float8 shift = has_bias ? load_octet(bias + at) : (float8)(0.0f);
-        store_octet(out + at, v[i] * factor * load_octet(scale + at) + shift);
+        store_octet(out + at, fma(v[i] * factor, load_octet(scale + at), shift));
     }
 }
