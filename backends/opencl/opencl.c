@@ -7,6 +7,7 @@
 #include "backends/opencl/waiter.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
+#include "runtime/base/memory.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,7 @@ static void destroy(struct e2b_device *base) {
 
 static void settle(struct e2b_device *device) {
     e2b_cl_saver_save(&e2b_opencl_of(device)->saver);
+    e2b_memory_give_back(); /* what compiling took */
 }
 
 static const struct e2b_device_ops ops = {
@@ -158,6 +160,7 @@ enum e2b_status e2b_opencl_open(
         destroy(&device->base);
         return err->status;
     }
+    e2b_memory_give_back(); /* a runtime's compiler touches tens of MiB when it is loaded */
     *out = &device->base;
     return E2B_OK;
 }
