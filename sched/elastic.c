@@ -8,7 +8,7 @@
 #define MAX_PASSES 8     /* batches of others that may pass a head that waits for room */
 #define BUSY 0.75        /* from this share on, batches run one after another, */
 #define BUSY_BATCHES 0.5 /* and where more than so much of a full batch waits */
-#define FIRST_TRUST 0.9
+#define FIRST_TRUST 0.95
 #define FIRST_TRUST_IN_COMPANY 0.6 /* what runs together is predicted less well */
 
 enum option { MAX_IN_FLIGHT, PATIENCE_US, ADMISSION, HOLD };

@@ -11,7 +11,7 @@ void e2b_elastic_judge(
         return;
     e2b_sched_trust_add(&model->trust, promise->share,
         is_dropped || policy->forecast.now_ns + model->reply_ns > promise->must_end_ns);
-    e2b_sched_trust_learn(&model->trust, (1 - percentile) / 2);
+    e2b_sched_trust_learn(&model->trust, (1 - percentile) * 0.75);
 }
 
 /* Device time of what is strict and due until due_ns. */
@@ -34,27 +34,39 @@ static double end_behind(const struct e2b_forecast_model *table, double ahead_ns
 }
 
 /* If what waits ran one batch after another as it lies in the slots, from the head on in ring
- * order: how long the batches take up to that which holds the slot. Looked at until that is more
- * than most_ns. */
+ * order: how long until the batch ends that holds the slot, which may be full by then. Looked at
+ * until that is more than most_ns. Of a slot that is not among them: behind all of them. */
 static double end_as_it_lies(const struct e2b_policy *policy, const struct e2b_elastic_model *model,
-    int slot, double most_ns) {
+    int slot, double ahead_ns, double most_ns) {
     const struct e2b_forecast_model *table = e2b_elastic_table(policy, model);
     const struct e2b_bitset *waits = &model->slots.waiting.slots;
-    int at = e2b_sched_waiting_head(&model->slots.waiting), size = table->full_count;
-    int left = waits->count;
-    double end_ns = 0;
-    bool has_slot = false;
-    while (!has_slot && left > 0 && end_ns <= most_ns) {
-        int count = 0, end = at + size;
+    int at = e2b_sched_waiting_head(&model->slots.waiting), left = waits->count;
+    double before_ns = ahead_ns;
+    bool found = false;
+    while (left > 0 && before_ns + table->full_ns <= most_ns) {
+        int count = 0, end = at + table->full_count;
         for (; at < end && at < waits->capacity; at = e2b_bitset_next(waits, at + 1)) {
-            has_slot |= at == slot;
+            found |= at == slot;
             count++;
         }
+        if (found)
+            break;
         left -= count;
-        end_ns += table->solo_ns[e2b_forecast_size(table, count)];
+        before_ns += table->solo_ns[e2b_forecast_size(table, count)];
         at = at < waits->capacity ? at : e2b_bitset_next(waits, 0);
     }
-    return end_ns;
+    return before_ns + table->full_ns;
+}
+
+/* How long until a request in the slot ends (-1: in the next one) behind ahead_ns of other work and
+ * `before` requests of its model. More than most_ns is told less well. */
+static double end_of(const struct e2b_policy *policy, const struct e2b_elastic_model *model,
+    int slot, double ahead_ns, int before, double most_ns) {
+    double end_ns = end_behind(e2b_elastic_table(policy, model), ahead_ns, before);
+    if (!policy->forecast.exclusive || policy->lanes || end_ns > most_ns)
+        return end_ns;
+    double lies_ns = end_as_it_lies(policy, model, slot, ahead_ns, most_ns);
+    return lies_ns > end_ns ? lies_ns : end_ns;
 }
 
 /* If a request ran alone and at once: how long until it ends. */
@@ -128,22 +140,17 @@ static enum e2b_sched_reason refusal(
     int before = e2b_sched_backlog_until(&model->backlog, due_ns);
     double others_ns = work_until(policy, due_ns)
         - table->sample_ns * e2b_sched_backlog_until(&model->strict, due_ns);
-    double end_ns = end_behind(table, running_ns + others_ns, before);
     double most_ns = model->trust.limit * slack_ns;
-    if (policy->forecast.exclusive && !policy->lanes && end_ns <= most_ns) {
-        double lies_ns = running_ns + others_ns
-            + end_as_it_lies(policy, model, slot, most_ns - running_ns - others_ns);
-        end_ns = lies_ns > end_ns ? lies_ns : end_ns;
-    }
+    double end_ns = end_of(policy, model, slot, running_ns + others_ns, before, most_ns);
     bool is_first = before == 0 && others_ns <= 0;
     if (is_first && table->margin * end_at_once(policy, model) <= slack_ns)
         return E2B_SCHED_REASON_COUNT;
-    if (end_ns > model->trust.limit * slack_ns
+    if (end_ns > most_ns
         || (e2b_elastic_must_end(model, slot) <= due_ns
             && makes_late(policy, model, due_ns, running_ns)))
         return E2B_SCHED_OVERLOAD_REASON;
     double share = policy->model_count > 1 ? fair_share(policy, index) : 1;
-    if (share < 1 && before * table->sample_ns > share * model->trust.limit * slack_ns)
+    if (share < 1 && before * table->sample_ns > share * most_ns)
         return E2B_SCHED_SHARE_REASON;
     model->promises[slot].share = end_ns / slack_ns;
     return E2B_SCHED_REASON_COUNT;
@@ -159,8 +166,8 @@ static int64_t refused_for(const struct e2b_policy *policy, int index, double ru
         return 0;
     int before = e2b_sched_backlog_until(&model->backlog, due_ns);
     double slack_ns = (double)(model->target_ns - model->reply_ns - model->copy_ns);
-    double excess_ns = end_behind(&policy->forecast.models[index], running_ns, before)
-        - model->trust.limit * slack_ns;
+    double most_ns = model->trust.limit * slack_ns;
+    double excess_ns = end_of(policy, model, -1, running_ns, before, most_ns) - most_ns;
     return excess_ns > 0 ? (int64_t)excess_ns : 0;
 }
 
