@@ -32,6 +32,7 @@
 #define PASSES_A (BM / ROWS_A_PASS)
 #define COPIES_B (BN * CHUNKS / THREADS)
 #define STEPS (CHUNKS / 2) /* of 32 bytes: one mma deep */
+#define BAND 16            /* rows of tiles that neighbouring groups go through column by column */
 
 static inline uint swizzled(uint row, uint chunk) {
 #if CHUNKS == 8
@@ -320,7 +321,9 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv_mma(TENS
     uint thread = get_local_id(0), lane = thread & 31, warp = thread >> 5;
     uint warp_m = warp % WARPS_M, warp_n = warp / WARPS_M;
     int tile = get_group_id(0), split = get_group_id(1);
-    int row_tile = tile / column_tiles, column_tile = tile % column_tiles;
+    int band = tile / (BAND * column_tiles), in_band = tile - band * BAND * column_tiles;
+    int band_rows = min(BAND, (pixels + BM - 1) / BM - band * BAND);
+    int row_tile = band * BAND + in_band % band_rows, column_tile = in_band / band_rows;
     int first_slab = slabs * split / SPLITS, end_slab = slabs * (split + 1) / SPLITS;
     int at = first_slab * CHUNKS + (int)(thread % CHUNKS);
     struct strides x_by = {x_sample, x_row, x_pixel}, y_by = {y_sample, y_row, y_pixel};
