@@ -224,6 +224,43 @@ static inline void keep_mask(__local float *to, const float own[MASKS], uint thr
 }
 #endif
 
+/* How scores become exponents: scaled, and with a mask added. */
+struct exponents {
+    float scale;
+#if MASK == 1
+    __local const float *mask; /* of the block */
+#elif MASK == 2
+    __global const T *upper, *lower; /* mask of a lane's rows */
+    int first, last, key;            /* keys of the block and of all; from one to the next */
+#endif
+};
+
+static inline void add_mask(float score[KEY_TILES][4], struct exponents by, uint lane) {
+#if MASK
+#pragma unroll
+    for (int i = 0; i < KEY_TILES * 2; i++) {
+#if MASK == 1
+        float upper = by.mask[KEY(i)], lower = upper;
+#else
+        int at = min(by.first + KEY(i), by.last) * by.key;
+        float upper = LOG2E * LOAD(by.upper, at), lower = LOG2E * LOAD(by.lower, at);
+#endif
+        SCORE(i, 0) = fmax(fma(SCORE(i, 0), by.scale, upper), LOWEST);
+        SCORE(i, 1) = fmax(fma(SCORE(i, 1), by.scale, lower), LOWEST);
+    }
+#endif
+}
+
+/* A block of keys and values, of which the first `left` count. */
+static inline void attend(uint query[STEPS][4], float sum[COLUMN_TILES][4], float top[2],
+    float total[2], __local const uint4 *pairs, struct exponents by, int left, uint lane) {
+    float score[KEY_TILES][4];
+    multiply_keys(score, query, (uint)(size_t)pairs, left, lane);
+    add_mask(score, by, lane);
+    weigh(score, sum, top, total, by.scale, left, lane);
+    multiply_values(sum, score, pairs + K_BYTES / 16, left, lane);
+}
+
 static inline void store_pair(__global T *to, float low, float high) {
 #if defined(T_F16)
     uint word;
@@ -256,6 +293,13 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void attention_mma
     fetch_mask(own, mask, mask_key, 0, keys, thread);
     keep_mask(masks, own, thread);
 #endif
+    struct exponents by = {.scale = scale};
+#if MASK == 2
+    by.upper = mask + min(row, queries - 1) * mask_query;
+    by.lower = mask + min(row + 8, queries - 1) * mask_query;
+    by.last = keys - 1;
+    by.key = mask_key;
+#endif
     int stage = 0;
     for (int block = 0; block < keys; block += KEYS, stage ^= 1) {
         if (block + KEYS < keys)
@@ -267,27 +311,17 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void attention_mma
 #endif
         asm volatile("cp.async.wait_group 1;" ::: "memory");
         barrier(CLK_LOCAL_MEM_FENCE);
-        if (first < queries) {
-            int left = keys - block;
-            float score[KEY_TILES][4];
-            multiply_keys(score, query, to + stage * STAGE_BYTES, left, lane);
-#if MASK
-#pragma unroll
-            for (int i = 0; i < KEY_TILES * 2; i++) {
 #if MASK == 1
-                float upper = masks[stage * KEYS + KEY(i)], lower = upper;
-#else
-                int key = min(block + KEY(i), keys - 1);
-                float upper = LOG2E * MASK_OF(min(row, queries - 1), key);
-                float lower = LOG2E * MASK_OF(min(row + 8, queries - 1), key);
+        by.mask = masks + stage * KEYS;
+#elif MASK == 2
+        by.first = block;
 #endif
-                SCORE(i, 0) = fmax(fma(SCORE(i, 0), scale, upper), LOWEST);
-                SCORE(i, 1) = fmax(fma(SCORE(i, 1), scale, lower), LOWEST);
-            }
-#endif
-            weigh(score, sum, top, total, scale, left, lane);
-            multiply_values(sum, score, stages + (stage * STAGE_BYTES + K_BYTES) / 16, left, lane);
-        }
+        /* Where all keys of a block are there, nothing asks for that. */
+        __local const uint4 *pairs = stages + stage * STAGE_BYTES / 16;
+        if (first < queries && keys - block >= KEYS)
+            attend(query, sum, top, total, pairs, by, KEYS, lane);
+        else if (first < queries)
+            attend(query, sum, top, total, pairs, by, keys - block, lane);
 #if MASK == 1
         keep_mask(masks + (stage ^ 1) * KEYS, own, thread);
 #endif
