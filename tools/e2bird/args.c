@@ -43,9 +43,19 @@ static enum e2b_status take_int(
     errno = 0;
     long value = strtol(digits, &end, 10);
     if (!digits[0] || *end || errno || value < arg->min || value > arg->max)
-        return e2b_fail(err, E2B_INVALID, "%s: \"%.*s\" is not a whole number in %d..%d", arg->name,
-            (int)length, text, arg->min, arg->max);
+        return e2b_fail(err, E2B_INVALID, "%s: \"%.*s\" is not a whole number in %.0f..%.0f",
+            arg->name, (int)length, text, arg->min, arg->max);
     *out = (int)value;
+    return E2B_OK;
+}
+
+static enum e2b_status take_number(
+    const struct arg *arg, const char *text, double *out, struct e2b_error *err) {
+    char *end;
+    *out = strtod(text, &end);
+    if (end == text || *end || !(*out >= arg->min) || !(*out <= arg->max))
+        return e2b_fail(err, E2B_INVALID, "%s: \"%s\" is not a number in %g..%g", arg->name, text,
+            arg->min, arg->max);
     return E2B_OK;
 }
 
@@ -69,6 +79,8 @@ static enum e2b_status take_value(const struct arg *arg, const char *text, struc
     switch (arg->kind) {
     case ARG_INT:
         return take_int(arg, text, strlen(text), arg->out, err);
+    case ARG_NUMBER:
+        return take_number(arg, text, arg->out, err);
     case ARG_INTS:
         return take_ints(arg, text, err);
     case ARG_LIST:

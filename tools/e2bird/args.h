@@ -6,11 +6,12 @@
 #include <stdbool.h>
 
 enum arg_kind {
-    ARG_FLAG, /* bool *out */
-    ARG_TEXT, /* const char **out: the last one given */
-    ARG_LIST, /* struct arg_list *out: every one given */
-    ARG_INT,  /* int *out, min..max */
-    ARG_INTS, /* struct arg_ints *out: "1,8,32", each min..max */
+    ARG_FLAG,   /* bool *out */
+    ARG_TEXT,   /* const char **out: the last one given */
+    ARG_LIST,   /* struct arg_list *out: every one given */
+    ARG_INT,    /* int *out, min..max */
+    ARG_NUMBER, /* double *out, min..max */
+    ARG_INTS,   /* struct arg_ints *out: "1,8,32", each min..max */
 };
 
 #define ARG_LIST_MAX 64
@@ -32,7 +33,7 @@ struct arg {
     const char *help;
     enum arg_kind kind;
     void *out;
-    int min, max;
+    double min, max;
 };
 
 struct arg_table {

@@ -16,7 +16,7 @@
 struct bench_args {
     const char *model, *device, *precision, *merging;
     struct arg_ints batches;
-    int seconds;
+    double seconds;
     bool no_layers;
     enum e2b_merge_rule merge;
 };
@@ -38,10 +38,10 @@ static struct spread spread_of(double *values, int count) {
 
 /* Whole runs, from enqueue to the end, until the time is over. */
 static enum e2b_status time_runs(
-    struct execution *execution, int seconds, struct spread *out, struct e2b_error *err) {
+    struct execution *execution, double seconds, struct spread *out, struct e2b_error *err) {
     static double times[MAX_RUNS];
     struct e2b_device *device = execution->session->device;
-    int64_t end = device->ops->now_ns(device) + (int64_t)seconds * 1000000000;
+    int64_t end = device->ops->now_ns(device) + (int64_t)(seconds * 1e9);
     int count = 0;
     while (count < MIN_RUNS || (count < MAX_RUNS && device->ops->now_ns(device) < end)) {
         int64_t start = device->ops->now_ns(device);
@@ -170,8 +170,8 @@ static int bench(int argc, char **argv) {
         .seconds = 2};
     const struct arg args[] = {{"MODEL.onnx", NULL, "the network", ARG_TEXT, &given.model, 0, 0},
         {"--batch", "N,N,...", "batch sizes (default 1)", ARG_INTS, &given.batches, 1, 65536},
-        {"--seconds", "S", "how long each batch size is timed (default 2)", ARG_INT, &given.seconds,
-            1, 3600},
+        {"--seconds", "S", "how long each batch size is timed (default 2)", ARG_NUMBER,
+            &given.seconds, 0.01, 3600},
         {"--precision", "P", "fp32 or fp16 (default fp32)", ARG_TEXT, &given.precision, 0, 0},
         {"--device", "SELECT", "auto, gpu, cpu, an index or a part of a name (default auto)",
             ARG_TEXT, &given.device, 0, 0},

@@ -14,9 +14,9 @@
 
 struct lab_args {
     struct arg_list models, policies, arrivals;
-    const char *table, *tune_table, *device, *precision, *target, *folder, *seconds, *loads,
-        *measure;
+    const char *table, *tune_table, *device, *precision, *target, *folder, *loads, *measure;
     struct arg_ints sizes;
+    double seconds;
     int repeats, seed, instances, slots, tune_runs, percentile;
     bool peak, bound, again, deadlines, trace;
 };
@@ -116,6 +116,7 @@ static enum e2b_status take_args(const struct lab_args *args, struct e2b_lab_tab
     if (args->table && e2b_lab_table_read(args->table, table, err) != E2B_OK)
         return err->status;
     setup->rig.table = args->table ? table : NULL;
+    setup->seconds = args->seconds;
     matrix->repeats = args->repeats;
     matrix->seed = (uint64_t)args->seed;
     matrix->tune_runs = args->tune_runs;
@@ -125,7 +126,6 @@ static enum e2b_status take_args(const struct lab_args *args, struct e2b_lab_tab
     matrix->trace = args->trace;
     matrix->folder = args->folder;
     if (session_precision(args->precision, &setup->rig.precision, err) != E2B_OK
-        || take_number("--seconds", args->seconds, 0.01, 86400, &setup->seconds, err) != E2B_OK
         || take_target(args->target, setup, err) != E2B_OK
         || take_loads(args->loads, matrix, err) != E2B_OK
         || take_policies(&args->policies, matrix, err) != E2B_OK
@@ -195,7 +195,7 @@ static int lab(int argc, char **argv) {
         .precision = "fp32",
         .target = "3x",
         .folder = "lab",
-        .seconds = "5",
+        .seconds = 5,
         .loads = "20,40,60,80,100",
         .repeats = 1,
         .seed = 1,
@@ -222,8 +222,8 @@ static int lab(int argc, char **argv) {
             &given.percentile, 1, 99},
         {"--deadlines", NULL, "tell the scheduler each request's deadline, the target", ARG_FLAG,
             &given.deadlines, 0, 0},
-        {"--seconds", "S", "length of a run, after a tenth of it as warm-up (default 5)", ARG_TEXT,
-            &given.seconds, 0, 0},
+        {"--seconds", "S", "length of a run, after a tenth of it as warm-up (default 5)",
+            ARG_NUMBER, &given.seconds, 0.01, 86400},
         {"--repeats", "N", "runs of each kind, with seeds of their own (default 1)", ARG_INT,
             &given.repeats, 1, 1000},
         {"--seed", "N", "the first of them (default 1)", ARG_INT, &given.seed, 0, 1000000},

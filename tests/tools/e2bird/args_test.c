@@ -8,6 +8,7 @@ struct parsed {
     struct arg_list inputs;
     struct arg_ints batches;
     int seconds;
+    double factor;
     bool explain, helped;
 };
 
@@ -19,6 +20,7 @@ static enum e2b_status parse(
         {"--input", "I", "an input", ARG_LIST, &out->inputs, 0, 0},
         {"--batch", "N,N", "sizes", ARG_INTS, &out->batches, 1, 64},
         {"--seconds", "S", "time", ARG_INT, &out->seconds, 1, 10},
+        {"--factor", "F", "a number", ARG_NUMBER, &out->factor, 0.25, 1e3},
         {"--explain", NULL, "more", ARG_FLAG, &out->explain, 0, 0}, {0}};
     const struct arg_table table = {"test", "Does nothing.", "  e2bird test x\n", args};
     return args_parse(&table, argc, (char **)argv, &out->helped, err);
@@ -33,7 +35,7 @@ static void every_kind_is_taken(void **state) {
     struct e2b_error err = {0};
     struct parsed got;
     assert_ok(PARSE(&got, &err, "--device", "gpu", "m.onnx", "--input=a", "--input", "b", "--batch",
-                  "1,8,64", "--seconds=3", "--explain"),
+                  "1,8,64", "--seconds=3", "--factor", "2.5", "--explain"),
         err);
     assert_string_equal(got.model, "m.onnx");
     assert_string_equal(got.device, "gpu");
@@ -42,6 +44,7 @@ static void every_kind_is_taken(void **state) {
     assert_int_equal(got.batches.count, 3);
     assert_int_equal(got.batches.items[2], 64);
     assert_int_equal(got.seconds, 3);
+    assert_true(got.factor == 2.5);
     assert_true(got.explain);
     assert_false(got.helped);
 }
@@ -57,6 +60,8 @@ static void mistakes_are_named(void **state) {
     assert_fails(PARSE(&got, &err, "m", "--seconds", "3s"), E2B_INVALID, "3s", err);
     assert_fails(
         PARSE(&got, &err, "m", "--seconds", "99999999999999999999999"), E2B_INVALID, "1..10", err);
+    assert_fails(PARSE(&got, &err, "m", "--factor", "0.2"), E2B_INVALID, "0.25..1000", err);
+    assert_fails(PARSE(&got, &err, "m", "--factor", "nan"), E2B_INVALID, "not a number", err);
     assert_fails(PARSE(&got, &err, "m", "--batch", "1,,2"), E2B_INVALID, "--batch", err);
     assert_fails(PARSE(&got, &err, "m", "--batch", "1,65"), E2B_INVALID, "\"65\"", err);
     assert_fails(PARSE(&got, &err, "m", "--device"), E2B_INVALID, "needs a value", err);
