@@ -13,7 +13,7 @@
 #include <string.h>
 
 struct lab_args {
-    struct arg_list models, policies, arrivals;
+    struct arg_list models, policies, rivals, arrivals;
     const char *table, *tune_table, *device, *precision, *target, *folder, *loads, *measure;
     struct arg_ints sizes;
     double seconds;
@@ -67,6 +67,22 @@ static enum e2b_status take_policies(
     for (int i = 0; given->count ? i < given->count : all[i] != NULL; i++) {
         const char *text = given->count ? given->items[i] : all[i]->name;
         if (e2b_lab_contender_parse(text, &matrix->contenders[matrix->contender_count++], err)
+            != E2B_OK)
+            return err->status;
+    }
+    return E2B_OK;
+}
+
+static enum e2b_status take_rivals(
+    const struct arg_list *given, struct e2b_lab_matrix *matrix, struct e2b_error *err) {
+    if (given->count > 0 && matrix->tune_runs < 2)
+        return e2b_fail(err, E2B_INVALID, "--rival is a policy to be tuned: add --tune N");
+    if (matrix->contender_count + given->count > E2B_LAB_MOST)
+        return e2b_fail(err, E2B_INVALID, "at most %d policies", E2B_LAB_MOST);
+    for (int i = 0; i < given->count; i++) {
+        matrix->rivals |= UINT64_C(1) << matrix->contender_count;
+        if (e2b_lab_contender_parse(
+                given->items[i], &matrix->contenders[matrix->contender_count++], err)
             != E2B_OK)
             return err->status;
     }
@@ -129,6 +145,7 @@ static enum e2b_status take_args(const struct lab_args *args, struct e2b_lab_tab
         || take_target(args->target, setup, err) != E2B_OK
         || take_loads(args->loads, matrix, err) != E2B_OK
         || take_policies(&args->policies, matrix, err) != E2B_OK
+        || take_rivals(&args->rivals, matrix, err) != E2B_OK
         || take_arrivals(&args->arrivals, matrix, err) != E2B_OK)
         return err->status;
     return take_models(&args->models, setup->rig.table, matrix, err);
@@ -153,14 +170,14 @@ static enum e2b_status measure(const struct lab_args *args, const struct e2b_lab
     return e2b_lab_table_write(args->measure, table, identity, err);
 }
 
+/* A simulation is tuned on itself. */
 static enum e2b_status take_tune_table(const struct lab_args *args, struct e2b_lab_table *table,
     struct e2b_lab_matrix *matrix, struct e2b_error *err) {
-    if (!args->tune_table)
-        return E2B_OK;
-    if (!args->tune_runs || args->table)
+    if (args->tune_table && (!args->tune_runs || args->table))
         return e2b_fail(err, E2B_INVALID, "--tune-sim is for --tune on a device, without --sim");
-    matrix->tune_table = table;
-    return e2b_lab_table_read(args->tune_table, table, err);
+    if (args->table || args->tune_table)
+        matrix->tune_table = table;
+    return args->tune_table ? e2b_lab_table_read(args->tune_table, table, err) : E2B_OK;
 }
 
 static void run_lab(const struct lab_args *args, int argc, char **argv, struct e2b_error *err) {
@@ -211,6 +228,8 @@ static int lab(int argc, char **argv) {
             &given.measure, 0, 0},
         {"--policy", "NAME[:OPT=N,..]", "a policy with options (default: each as it comes)",
             ARG_LIST, &given.policies, 0, 0},
+        {"--rival", "NAME[:OPT=N,..]", "a policy that runs only with its options tuned (--tune)",
+            ARG_LIST, &given.rivals, 0, 0},
         {"--arrivals", "PROCESS",
             "poisson, gamma:CV, burst:ON_MS,OFF_MS, trace:FILE or closed:CLIENTS", ARG_LIST,
             &given.arrivals, 0, 0},

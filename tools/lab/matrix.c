@@ -6,6 +6,7 @@
 #include "tools/lab/random.h"
 #include "tools/lab/results.h"
 #include "tools/lab/tune.h"
+#include "tools/lab/workers.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,7 +71,10 @@ static double load_at(const struct e2b_lab_matrix *matrix, int arrivals, int loa
 }
 
 static bool has_variant(const struct e2b_lab_matrix *matrix, int contender, enum variant variant) {
-    return variant == PLAIN || (variant == TUNED && matrix->tune_runs > 1)
+    bool tuned = matrix->tune_runs > 1 && matrix->rivals == 0;
+    if (matrix->rivals >> contender & 1)
+        return variant == TUNED;
+    return variant == PLAIN || (variant == TUNED && tuned)
         || (variant == AGAIN && matrix->again && contender == 0);
 }
 
@@ -202,22 +206,28 @@ static enum e2b_status find_peak(
     return E2B_OK;
 }
 
-static enum e2b_status tune_all(
-    struct comparison *comparison, struct e2b_lab_setup *setup, struct e2b_error *err) {
-    const struct e2b_lab_matrix *matrix = comparison->matrix;
-    for (int contender = 0; contender < matrix->contender_count; contender++)
-        for (int arrivals = 0; arrivals < matrix->arrivals_count; arrivals++)
-            for (int load = 0; load < loads_of(matrix, arrivals); load++)
-                if (e2b_lab_tune(setup, &matrix->contenders[contender], &matrix->arrivals[arrivals],
-                        load_at(matrix, arrivals, load), matrix->seed + TUNING_SEED,
-                        matrix->tune_runs, tuned_at(comparison, contender, arrivals, load), err)
-                    != E2B_OK)
-                    return err->status;
-    return E2B_OK;
+static bool is_tuned_at(
+    const struct e2b_lab_matrix *matrix, int contender, int arrivals, int load) {
+    return load < loads_of(matrix, arrivals) && has_variant(matrix, contender, TUNED);
 }
 
-/* On a simulation, which costs none of the device's time. */
-static enum e2b_status tune_simulated(struct comparison *comparison, struct e2b_error *err) {
+static enum e2b_status tune_at(struct comparison *comparison, struct e2b_lab_setup *setup,
+    int contender, int arrivals, int load, struct e2b_error *err) {
+    const struct e2b_lab_matrix *matrix = comparison->matrix;
+    return e2b_lab_tune(setup, &matrix->contenders[contender], &matrix->arrivals[arrivals],
+        load_at(matrix, arrivals, load), matrix->seed + TUNING_SEED, matrix->tune_runs,
+        tuned_at(comparison, contender, arrivals, load), err);
+}
+
+/* One point, numbered in mixed radix, in a process of its own. */
+static enum e2b_status tune_piece(void *context, int number, struct e2b_error *err) {
+    struct comparison *comparison = context;
+    const struct e2b_lab_matrix *matrix = comparison->matrix;
+    int load = number % matrix->load_count, arrivals = number / matrix->load_count;
+    int contender = arrivals / matrix->arrivals_count;
+    arrivals %= matrix->arrivals_count;
+    if (!is_tuned_at(matrix, contender, arrivals, load))
+        return E2B_OK;
     char names[E2B_LAB_MAX_MODELS][E2B_LAB_NAME];
     struct e2b_lab_setup_spec spec = comparison->matrix->setup;
     struct e2b_lab_setup setup;
@@ -228,17 +238,28 @@ static enum e2b_status tune_simulated(struct comparison *comparison, struct e2b_
         spec.rig.models[i].file = names[i];
     }
     if (e2b_lab_setup_init(&setup, &spec, err) == E2B_OK)
-        tune_all(comparison, &setup, err);
+        tune_at(comparison, &setup, contender, arrivals, load, err);
     e2b_lab_setup_finish(&setup);
     return err->status;
 }
 
-static enum e2b_status tune(struct comparison *comparison, struct e2b_error *err) {
+/* On a simulation, which costs none of the device's time; before that is open. */
+static enum e2b_status tune_simulated(struct comparison *comparison, struct e2b_error *err) {
     const struct e2b_lab_matrix *matrix = comparison->matrix;
-    if (matrix->tune_runs <= 1)
-        return E2B_OK;
-    return matrix->tune_table ? tune_simulated(comparison, err)
-                              : tune_all(comparison, &comparison->setup, err);
+    int points = matrix->contender_count * matrix->arrivals_count * matrix->load_count;
+    return e2b_lab_workers_run(points, tune_piece, comparison, err);
+}
+
+static enum e2b_status tune_on_device(struct comparison *comparison, struct e2b_error *err) {
+    const struct e2b_lab_matrix *matrix = comparison->matrix;
+    for (int contender = 0; contender < matrix->contender_count; contender++)
+        for (int arrivals = 0; arrivals < matrix->arrivals_count; arrivals++)
+            for (int load = 0; load < matrix->load_count; load++)
+                if (is_tuned_at(matrix, contender, arrivals, load)
+                    && tune_at(comparison, &comparison->setup, contender, arrivals, load, err)
+                        != E2B_OK)
+                    return err->status;
+    return E2B_OK;
 }
 
 /* Every cell, of loads or of peaks, in random order. */
@@ -266,15 +287,17 @@ static void list_cells(struct comparison *comparison, bool peaks) {
     }
 }
 
+static size_t point_count(const struct e2b_lab_matrix *matrix) {
+    return (size_t)(matrix->contender_count * matrix->arrivals_count) * E2B_LAB_MOST;
+}
+
 static enum e2b_status compare(struct comparison *comparison, struct e2b_error *err) {
     const struct e2b_lab_matrix *matrix = comparison->matrix;
-    size_t points = (size_t)(matrix->contender_count * matrix->arrivals_count) * E2B_LAB_MOST;
-    comparison->tuned = calloc(points, sizeof *comparison->tuned);
-    comparison->cells =
-        calloc(points * VARIANTS * (size_t)matrix->repeats, sizeof *comparison->cells);
-    if (!comparison->tuned || !comparison->cells)
+    size_t runs = point_count(matrix) * VARIANTS * (size_t)matrix->repeats;
+    comparison->cells = calloc(runs, sizeof *comparison->cells);
+    if (!comparison->cells)
         return e2b_fail_memory(err, "a comparison");
-    if (tune(comparison, err) != E2B_OK)
+    if (matrix->tune_runs > 1 && !matrix->tune_table && tune_on_device(comparison, err) != E2B_OK)
         return err->status;
     list_cells(comparison, false);
     for (int i = 0; i < comparison->count && err->status == E2B_OK; i++) {
@@ -338,7 +361,13 @@ static enum e2b_status run_group(const struct e2b_lab_matrix *matrix,
     spec.rig.model_count = group->count;
     for (int i = 0; i < group->count; i++)
         spec.rig.models[i].file = group->files[i];
-    if (e2b_lab_setup_init(&comparison.setup, &spec, err) == E2B_OK) {
+    size_t bytes = point_count(matrix) * sizeof *comparison.tuned;
+    comparison.tuned = e2b_lab_shared_create(bytes);
+    if (!comparison.tuned)
+        return e2b_fail_memory(err, "a comparison");
+    if (matrix->tune_runs > 1 && matrix->tune_table)
+        tune_simulated(&comparison, err);
+    if (err->status == E2B_OK && e2b_lab_setup_init(&comparison.setup, &spec, err) == E2B_OK) {
         for (int i = 0; i < group->count; i++)
             printf("%s: %.1f/s at saturation, batches of %.2f ms there, target %.2f ms\n",
                 comparison.setup.rig.models[i].name, comparison.setup.capacity_per_s[i],
@@ -349,7 +378,7 @@ static enum e2b_status run_group(const struct e2b_lab_matrix *matrix,
             compare(&comparison, err);
     }
     e2b_lab_setup_finish(&comparison.setup);
-    free(comparison.tuned);
+    e2b_lab_shared_destroy(comparison.tuned, bytes);
     free(comparison.cells);
     return err->status;
 }

@@ -18,6 +18,7 @@ struct e2b_lab_matrix {
     struct e2b_lab_group groups[E2B_LAB_MOST];
     struct e2b_lab_contender contenders[E2B_LAB_MOST];
     struct e2b_lab_arrivals arrivals[E2B_LAB_MOST];
+    uint64_t rivals; /* bit: contender that is tuned only, where the others then are not */
     double loads[E2B_LAB_MOST]; /* percent; a closed loop has none and runs once */
     int group_count, contender_count, arrivals_count, load_count;
     int repeats, tune_runs;                 /* tune_runs 0: as given only */
