@@ -1,4 +1,4 @@
-/* Attention on tensor cores, needs PTX of sm_80. A warp has 16 queries; blocks of KEYS keys and their
+/* Attention on tensor cores, needs PTX of sm_80. A warp has BANDS times 16 queries; blocks of KEYS keys and their
  * values are under way by cp.async, two at a time. Scores stay in the registers where the first
  * product leaves them, which is where the second one wants its left operand: for fp16 as they are,
  * for fp32 with keys 2t and 2t + 1 in the places of t and t + 4. fp32 is made of three tf32 products
@@ -71,8 +71,14 @@ static inline void multiply_add(float sum[4], const uint a[4], const uint b[2]) 
 #endif
 }
 
-/* Rows lane / 4 and 8 below; words of 4 bytes lane % 4 and 4 further on, of each step. */
-static inline void load_queries(uint query[STEPS][4], __global const T *q, int first, int queries,
+/* 16 queries, and what comes of them so far. Of a lane: rows lane / 4 and 8 below; words of 4 bytes
+ * lane % 4 and 4 further on, of each step. */
+struct band {
+    uint query[STEPS][4];
+    float sum[COLUMN_TILES][4], top[2], total[2];
+};
+
+static inline void begin_band(struct band *band, __global const T *q, int first, int queries,
     int token, uint lane) {
     int row = first + (int)(lane >> 2);
     __global const uint *upper = (__global const uint *)(q + (size_t)min(row, queries - 1) * token);
@@ -81,20 +87,28 @@ static inline void load_queries(uint query[STEPS][4], __global const T *q, int f
 #pragma unroll
     for (int i = 0; i < STEPS; i++) {
         int at = i * 8 + (int)(lane & 3);
-        query[i][0] = upper[at];
-        query[i][1] = lower[at];
-        query[i][2] = upper[at + 4];
-        query[i][3] = lower[at + 4];
+        band->query[i][0] = upper[at];
+        band->query[i][1] = lower[at];
+        band->query[i][2] = upper[at + 4];
+        band->query[i][3] = lower[at + 4];
+    }
+#pragma unroll
+    for (int i = 0; i < COLUMN_TILES * 4; i++)
+        band->sum[i / 4][i % 4] = 0.0f;
+#pragma unroll
+    for (int h = 0; h < 2; h++) {
+        band->top[h] = -INFINITY;
+        band->total[h] = 0.0f;
     }
 }
 
 /* Of the first `left` keys of the block, in steps of 16; what is beyond is not touched. */
 static inline void multiply_keys(
-    float score[KEY_TILES][4], uint query[STEPS][4], uint keys, int left, uint lane) {
+    float score[BANDS][KEY_TILES][4], const struct band *bands, uint keys, int left, uint lane) {
     uint row = (lane & 7) + ((lane >> 4) << 3), chunk = lane >> 3 & 1;
 #pragma unroll
-    for (int i = 0; i < KEY_TILES * 4; i++)
-        score[i / 4][i % 4] = 0.0f;
+    for (int i = 0; i < BANDS * KEY_TILES * 4; i++)
+        score[i / (KEY_TILES * 4)][i / 4 % KEY_TILES][i % 4] = 0.0f;
 #pragma unroll
     for (int step = 0; step < STEPS; step++)
 #pragma unroll
@@ -103,13 +117,16 @@ static inline void multiply_keys(
                 uint b[2][2];
                 LOAD_MATRICES(b[0][0], b[0][1], b[1][0], b[1][1],
                     keys + (row + j * 8) * K_PITCH + (step * 2 + chunk) * 16);
-                multiply_add(score[j], query[step], b[0]);
-                multiply_add(score[j + 1], query[step], b[1]);
+#pragma unroll
+                for (int band = 0; band < BANDS; band++) {
+                    multiply_add(score[band][j], bands[band].query[step], b[0]);
+                    multiply_add(score[band][j + 1], bands[band].query[step], b[1]);
+                }
             }
         }
 }
 
-static inline void multiply_values(float sum[COLUMN_TILES][4], float weight[KEY_TILES][4],
+static inline void multiply_values(struct band *bands, float weight[BANDS][KEY_TILES][4],
     __local const uint4 *values, int left, uint lane) {
 #if defined(T_F16)
     uint from = (uint)(size_t)values + (lane & 15) * V_PITCH + (lane >> 4) * 16;
@@ -117,10 +134,11 @@ static inline void multiply_values(float sum[COLUMN_TILES][4], float weight[KEY_
     for (int j = 0; j < KEY_TILES; j += 2) {
         if (j * 8 >= left)
             continue;
-        uint a[4];
+        uint a[BANDS][4];
 #pragma unroll
-        for (int i = 0; i < 4; i++)
-            PACK(a[i], weight[j + i / 2][i % 2 * 2], weight[j + i / 2][i % 2 * 2 + 1]);
+        for (int i = 0; i < BANDS * 4; i++)
+            PACK(a[i / 4][i % 4], weight[i / 4][j + i % 4 / 2][i % 2 * 2],
+                weight[i / 4][j + i % 4 / 2][i % 2 * 2 + 1]);
 #pragma unroll
         for (int i = 0; i < COLUMN_TILES; i += 2) {
             uint b[2][2];
@@ -128,8 +146,11 @@ static inline void multiply_values(float sum[COLUMN_TILES][4], float weight[KEY_
                          : "=r"(b[0][0]), "=r"(b[0][1]), "=r"(b[1][0]), "=r"(b[1][1])
                          : "r"(from + j * 8 * V_PITCH + i * 16)
                          : "memory");
-            multiply_add(sum[i], a, b[0]);
-            multiply_add(sum[i + 1], a, b[1]);
+#pragma unroll
+            for (int band = 0; band < BANDS; band++) {
+                multiply_add(bands[band].sum[i], a[band], b[0]);
+                multiply_add(bands[band].sum[i + 1], a[band], b[1]);
+            }
         }
     }
 #else
@@ -139,13 +160,17 @@ static inline void multiply_values(float sum[COLUMN_TILES][4], float weight[KEY_
     for (int j = 0; j < KEY_TILES; j++) {
         if (j * 8 >= left)
             continue;
-        const uint a[4] = {as_uint(weight[j][0]), as_uint(weight[j][2]), as_uint(weight[j][1]),
-            as_uint(weight[j][3])};
+        uint a[BANDS][4];
+#pragma unroll
+        for (int i = 0; i < BANDS * 4; i++)
+            a[i / 4][i % 4] = as_uint(weight[i / 4][j][i % 4 / 2 + i % 2 * 2]);
 #pragma unroll
         for (int i = 0; i < COLUMN_TILES; i++) {
             const uint b[2] = {from[j * 8 * (V_PITCH / 4) + i * 8],
                 from[(j * 8 + 1) * (V_PITCH / 4) + i * 8]};
-            multiply_add(sum[i], a, b);
+#pragma unroll
+            for (int band = 0; band < BANDS; band++)
+                multiply_add(bands[band].sum[i], a[band], b);
         }
     }
 #endif
@@ -180,12 +205,12 @@ static inline float row_sum(float value) {
 #endif
 
 /* Scores become weights: powers of two of their distance to the largest so far, by which the sums
- * are scaled. `top` is in the units of the exponent. */
-static inline void weigh(float score[KEY_TILES][4], float sum[COLUMN_TILES][4], float top[2],
-    float total[2], float scale, int left, uint lane) {
+ * are scaled. A band's top is in the units of the exponent. */
+static inline void weigh(
+    float score[KEY_TILES][4], struct band *band, float scale, int left, uint lane) {
 #pragma unroll
     for (int h = 0; h < 2; h++) {
-        float before = top[h], most = -INFINITY;
+        float before = band->top[h], most = -INFINITY;
         if (left < KEYS)
 #pragma unroll
             for (int i = 0; i < KEY_TILES * 2; i++)
@@ -193,18 +218,19 @@ static inline void weigh(float score[KEY_TILES][4], float sum[COLUMN_TILES][4], 
 #pragma unroll
         for (int i = 0; i < KEY_TILES * 2; i++)
             most = fmax(most, SCORE(i, h));
-        top[h] = fmax(before, row_max(most) * FACTOR);
-        float factor = power_of_two(before - top[h]);
+        float top = fmax(before, row_max(most) * FACTOR);
+        float factor = power_of_two(before - top);
+        band->top[h] = top;
 #pragma unroll
         for (int i = 0; i < COLUMN_TILES * 2; i++)
-            sum[i / 2][h * 2 + i % 2] *= factor;
+            band->sum[i / 2][h * 2 + i % 2] *= factor;
         float added = 0.0f;
 #pragma unroll
         for (int i = 0; i < KEY_TILES * 2; i++) {
-            SCORE(i, h) = power_of_two(fma(SCORE(i, h), FACTOR, -top[h]));
+            SCORE(i, h) = power_of_two(fma(SCORE(i, h), FACTOR, -top));
             added += SCORE(i, h);
         }
-        total[h] = fma(total[h], factor, added);
+        band->total[h] = fma(band->total[h], factor, added);
     }
 }
 
@@ -230,20 +256,26 @@ struct exponents {
 #if MASK == 1
     __local const float *mask; /* of the block */
 #elif MASK == 2
-    __global const T *upper, *lower; /* mask of a lane's rows */
-    int first, last, key;            /* keys of the block and of all; from one to the next */
+    __global const T *mask;
+    int row, last_row, query;   /* a lane's first, the last there is; from one to the next */
+    int first_key, last_key, key; /* of the block, of all; from one to the next */
 #endif
 };
 
-static inline void add_mask(float score[KEY_TILES][4], struct exponents by, uint lane) {
+static inline void add_mask(
+    float score[KEY_TILES][4], struct exponents by, int band, uint lane) {
+#if MASK == 2
+    __global const T *upper_mask = by.mask + min(by.row + band * 16, by.last_row) * by.query;
+    __global const T *lower_mask = by.mask + min(by.row + band * 16 + 8, by.last_row) * by.query;
+#endif
 #if MASK
 #pragma unroll
     for (int i = 0; i < KEY_TILES * 2; i++) {
 #if MASK == 1
         float upper = by.mask[KEY(i)], lower = upper;
 #else
-        int at = min(by.first + KEY(i), by.last) * by.key;
-        float upper = LOG2E * LOAD(by.upper, at), lower = LOG2E * LOAD(by.lower, at);
+        int at = min(by.first_key + KEY(i), by.last_key) * by.key;
+        float upper = LOG2E * LOAD(upper_mask, at), lower = LOG2E * LOAD(lower_mask, at);
 #endif
         SCORE(i, 0) = fmax(fma(SCORE(i, 0), by.scale, upper), LOWEST);
         SCORE(i, 1) = fmax(fma(SCORE(i, 1), by.scale, lower), LOWEST);
@@ -252,13 +284,16 @@ static inline void add_mask(float score[KEY_TILES][4], struct exponents by, uint
 }
 
 /* A block of keys and values, of which the first `left` count. */
-static inline void attend(uint query[STEPS][4], float sum[COLUMN_TILES][4], float top[2],
-    float total[2], __local const uint4 *pairs, struct exponents by, int left, uint lane) {
-    float score[KEY_TILES][4];
-    multiply_keys(score, query, (uint)(size_t)pairs, left, lane);
-    add_mask(score, by, lane);
-    weigh(score, sum, top, total, by.scale, left, lane);
-    multiply_values(sum, score, pairs + K_BYTES / 16, left, lane);
+static inline void attend(
+    struct band *bands, __local const uint4 *pairs, struct exponents by, int left, uint lane) {
+    float score[BANDS][KEY_TILES][4];
+    multiply_keys(score, bands, (uint)(size_t)pairs, left, lane);
+#pragma unroll
+    for (int band = 0; band < BANDS; band++) {
+        add_mask(score[band], by, band, lane);
+        weigh(score[band], &bands[band], by.scale, left, lane);
+    }
+    multiply_values(bands, score, pairs + K_BYTES / 16, left, lane);
 }
 
 static inline void store_pair(__global T *to, float low, float high) {
@@ -271,22 +306,35 @@ static inline void store_pair(__global T *to, float low, float high) {
 #endif
 }
 
+static inline void finish_band(
+    const struct band *band, __global T *y, int row, int queries, int token, uint lane) {
+#pragma unroll
+    for (int h = 0; h < 2; h++) {
+        float inverse = 1.0f / row_sum(band->total[h]);
+        if (row + h * 8 >= queries)
+            continue;
+#pragma unroll
+        for (int i = 0; i < COLUMN_TILES; i++)
+            store_pair(y + (size_t)(row + h * 8) * token + i * 8 + (lane & 3) * 2,
+                band->sum[i][h * 2] * inverse, band->sum[i][h * 2 + 1] * inverse);
+    }
+}
+
 /* Grid: blocks of queries, samples x heads. */
 __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void attention_mma(
     ATTENTION_ARGUMENTS) {
     LOCAL(stages, (2 * STAGE_BYTES + 2 * MASK_FLOATS * 4) / 16);
     uint thread = get_local_id(0), lane = thread & 31, to = (uint)(size_t)stages;
     int item = get_group_id(1);
-    int first = (int)(get_group_id(0) * WARPS + (thread >> 5)) * 16, row = first + (int)(lane >> 2);
+    int first = (int)(get_group_id(0) * WARPS + (thread >> 5)) * BANDS * 16;
+    int row = first + (int)(lane >> 2);
     BEGIN_HEAD(item / heads, item % heads)
     copy_block(to, k, v, 0, keys, k_token, v_token, thread);
     commit();
-    uint query[STEPS][4];
-    load_queries(query, q, first, queries, q_token, lane);
-    float sum[COLUMN_TILES][4], top[2] = {-INFINITY, -INFINITY}, total[2] = {0.0f, 0.0f};
+    struct band bands[BANDS];
 #pragma unroll
-    for (int i = 0; i < COLUMN_TILES * 4; i++)
-        sum[i / 4][i % 4] = 0.0f;
+    for (int i = 0; i < BANDS; i++)
+        begin_band(&bands[i], q, first + i * 16, queries, q_token, lane);
 #if MASK == 1
     __local float *masks = (__local float *)(stages + 2 * STAGE_BYTES / 16);
     float own[MASKS];
@@ -295,9 +343,11 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void attention_mma
 #endif
     struct exponents by = {.scale = scale};
 #if MASK == 2
-    by.upper = mask + min(row, queries - 1) * mask_query;
-    by.lower = mask + min(row + 8, queries - 1) * mask_query;
-    by.last = keys - 1;
+    by.mask = mask;
+    by.row = row;
+    by.last_row = queries - 1;
+    by.query = mask_query;
+    by.last_key = keys - 1;
     by.key = mask_key;
 #endif
     int stage = 0;
@@ -314,27 +364,20 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void attention_mma
 #if MASK == 1
         by.mask = masks + stage * KEYS;
 #elif MASK == 2
-        by.first = block;
+        by.first_key = block;
 #endif
         /* Where all keys of a block are there, nothing asks for that. */
         __local const uint4 *pairs = stages + stage * STAGE_BYTES / 16;
         if (first < queries && keys - block >= KEYS)
-            attend(query, sum, top, total, pairs, by, KEYS, lane);
+            attend(bands, pairs, by, KEYS, lane);
         else if (first < queries)
-            attend(query, sum, top, total, pairs, by, keys - block, lane);
+            attend(bands, pairs, by, keys - block, lane);
 #if MASK == 1
         keep_mask(masks + (stage ^ 1) * KEYS, own, thread);
 #endif
         barrier(CLK_LOCAL_MEM_FENCE);
     }
 #pragma unroll
-    for (int h = 0; h < 2; h++) {
-        float inverse = 1.0f / row_sum(total[h]);
-        if (row + h * 8 >= queries)
-            continue;
-#pragma unroll
-        for (int i = 0; i < COLUMN_TILES; i++)
-            store_pair(y + (size_t)(row + h * 8) * y_token + i * 8 + (lane & 3) * 2,
-                sum[i][h * 2] * inverse, sum[i][h * 2 + 1] * inverse);
-    }
+    for (int i = 0; i < BANDS; i++)
+        finish_band(&bands[i], y, row + i * 16, queries, y_token, lane);
 }

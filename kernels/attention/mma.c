@@ -14,12 +14,16 @@ extern const struct e2b_source e2b_source_attention_mma;
 #define MAX_KEYS 64
 #define MAX_LOCAL_BYTES (48 * 1024) /* of a static array */
 #define ROWS 16                     /* queries of a warp */
-#define REGISTERS_F16 128           /* of a work-item: 4 groups of 4 warps share a compute unit */
-#define REGISTERS_F32 168
 #define LOG2E 1.4426950408889634
 
-static const int warps[] = {4, 2, 1, 8};
-#define WARPS_COUNT ((int)(sizeof warps / sizeof warps[0]))
+/* Warps share a group's keys and values; a warp has `bands` times ROWS queries. Two bands load keys
+ * and values half as often; they never ran on a device and are tuning candidates only. */
+struct shape {
+    int warps, bands;
+};
+
+static const struct shape shapes[] = {{4, 1}, {2, 1}, {1, 1}, {8, 1}, {4, 2}, {2, 2}, {8, 2}};
+#define SHAPE_COUNT ((int)(sizeof shapes / sizeof shapes[0]))
 
 static int64_t row_bytes(const struct e2b_call *call, int64_t elements) {
     int64_t bytes = (int64_t)e2b_dtype_bytes(call->outputs[0].tensor.dtype);
@@ -32,14 +36,22 @@ static int64_t key_bytes(const struct e2b_call *call, const struct e2b_attention
     return STAGES * (row_bytes(call, sizes->depth) + row_bytes(call, sizes->columns) + mask);
 }
 
-/* Keys of a block: as many as two blocks fit in local memory; below MIN_KEYS none does. */
-static int64_t keys_of(const struct e2b_call *call, const struct e2b_attention *sizes) {
+/* Keys of a block: as many as two blocks fit in local memory; below MIN_KEYS none does. With two
+ * bands their scores take as many registers as those of twice the keys. */
+static int64_t keys_of(
+    const struct e2b_call *call, const struct e2b_attention *sizes, struct shape shape) {
     int64_t room =
         call->traits->local_bytes < MAX_LOCAL_BYTES ? call->traits->local_bytes : MAX_LOCAL_BYTES;
-    int64_t keys = MAX_KEYS;
+    int64_t keys = MAX_KEYS / shape.bands;
     while (keys >= MIN_KEYS && keys * key_bytes(call, sizes) > room)
         keys /= 2;
     return keys;
+}
+
+/* That a work-item may take, so that 4 groups of 4 warps, or 3, share a compute unit. */
+static int registers_of(const struct e2b_call *call, struct shape shape) {
+    bool half = call->outputs[0].tensor.dtype == E2B_F16;
+    return half && shape.bands == 1 ? 128 : half || shape.bands == 1 ? 168 : 255;
 }
 
 static bool all_aligned(const int64_t stride[3]) {
@@ -61,7 +73,7 @@ static const char *refuses(const struct e2b_call *call, const struct e2b_attenti
         return "tokens or heads are not at multiples of 8 elements";
     if (!(((const struct e2b_attention_params *)call->params)->scale > 0))
         return "the scale is not positive";
-    if (keys_of(call, sizes) < MIN_KEYS)
+    if (keys_of(call, sizes, shapes[0]) < MIN_KEYS)
         return "heads are too deep for the local memory";
     return NULL;
 }
@@ -79,21 +91,22 @@ bool e2b_attention_mma_accepts(const struct e2b_call *call, char *reason, size_t
 
 int e2b_attention_mma_candidates(const struct e2b_call *call) {
     (void)call;
-    return 1 + WARPS_COUNT;
+    return 1 + SHAPE_COUNT;
 }
 
-static int64_t groups_of(const struct e2b_attention *sizes, int count) {
-    return sizes->samples * sizes->heads * e2b_ceil_div(sizes->queries, ROWS * count);
+static int64_t groups_of(const struct e2b_attention *sizes, struct shape shape) {
+    return sizes->samples * sizes->heads
+        * e2b_ceil_div(sizes->queries, ROWS * shape.warps * shape.bands);
 }
 
-/* Warps of a group share keys and values; fewer where all compute units would not have a group. */
-static int choose_warps(const struct e2b_call *call, const struct e2b_attention *sizes) {
-    if (call->candidate > 0 && call->candidate <= WARPS_COUNT)
-        return warps[call->candidate - 1];
-    int count = 4;
-    while (count > 1 && groups_of(sizes, count) < call->traits->compute_units)
-        count /= 2;
-    return count;
+/* Fewer warps where all compute units would not have a group. */
+static struct shape choose_shape(const struct e2b_call *call, const struct e2b_attention *sizes) {
+    if (call->candidate > 0 && call->candidate <= SHAPE_COUNT)
+        return shapes[call->candidate - 1];
+    struct shape shape = shapes[0];
+    while (shape.warps > 1 && groups_of(sizes, shape) < call->traits->compute_units)
+        shape.warps /= 2;
+    return shape;
 }
 
 enum e2b_status e2b_attention_mma_emit(
@@ -104,18 +117,18 @@ enum e2b_status e2b_attention_mma_emit(
     e2b_attention_read(call, false, &sizes);
     if (sizes.samples * sizes.heads * sizes.queries == 0)
         return E2B_OK;
-    int count = choose_warps(call, &sizes);
-    bool half = call->outputs[0].tensor.dtype == E2B_F16;
-    snprintf(options, sizeof options, " -DWARPS=%d -DKEYS=%d -cl-nv-maxrregcount=%d", count,
-        (int)keys_of(call, &sizes), half ? REGISTERS_F16 : REGISTERS_F32);
+    struct shape shape = choose_shape(call, &sizes);
+    int keys = (int)keys_of(call, &sizes, shape);
+    snprintf(options, sizeof options, " -DWARPS=%d -DBANDS=%d -DKEYS=%d -cl-nv-maxrregcount=%d",
+        shape.warps, shape.bands, keys, registers_of(call, shape));
     struct e2b_launch *launch = e2b_attention_launch(call, &sizes, out, &e2b_source_attention_mma,
         "attention_mma", options, (double)params->scale * LOG2E, err);
     if (!launch)
         return err->status;
-    launch->local_bytes = (size_t)(keys_of(call, &sizes) * key_bytes(call, &sizes));
-    size_t threads = (size_t)count * 32;
-    e2b_launch_grid(launch, (size_t)e2b_ceil_div(sizes.queries, ROWS * count) * threads,
-        (size_t)(sizes.samples * sizes.heads), 1);
+    launch->local_bytes = (size_t)(keys * key_bytes(call, &sizes));
+    size_t threads = (size_t)shape.warps * 32;
+    size_t heads = (size_t)(sizes.samples * sizes.heads);
+    e2b_launch_grid(launch, (size_t)groups_of(&sizes, shape) / heads * threads, heads, 1);
     e2b_launch_group(launch, threads, 1, 1);
     return E2B_OK;
 }
