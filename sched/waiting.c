@@ -65,8 +65,10 @@ int e2b_sched_waiting_run(const struct e2b_sched_waiting *waiting, int slot, int
 
 int e2b_sched_waiting_find(const struct e2b_sched_waiting *waiting, int from, int length) {
     const struct e2b_bitset *slots = &waiting->slots;
-    int first = e2b_bitset_next_run(slots, from, length);
-    if (first == slots->capacity)
-        first = e2b_bitset_next_run(slots, 0, length);
-    return first == slots->capacity ? -1 : first;
+    int capacity = slots->capacity, until = from + E2B_WAITING_REACH;
+    int first = e2b_bitset_next_run(slots, from, until < capacity ? until : capacity, length);
+    if (first == capacity && until > capacity)
+        first = e2b_bitset_next_run(
+            slots, 0, until < 2 * capacity ? until - capacity : capacity, length);
+    return first == capacity ? -1 : first;
 }

@@ -36,7 +36,9 @@ int64_t e2b_sched_waiting_deadline(const struct e2b_sched_waiting *waiting, int 
  * that many follow it, else as little before it as needed. Returns the first; count is out. */
 int e2b_sched_waiting_run(const struct e2b_sched_waiting *waiting, int slot, int most, int *count);
 
-/* First of `length` waiting neighbours, searched in ring order from slot `from`; -1 if none. */
+/* First of `length` waiting neighbours, searched in ring order from slot `from`, in as many slots
+ * as a decision has time for; -1 if none. */
+#define E2B_WAITING_REACH 4096
 int e2b_sched_waiting_find(const struct e2b_sched_waiting *waiting, int from, int length);
 
 #endif

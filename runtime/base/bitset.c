@@ -70,11 +70,11 @@ static uint64_t starts(uint64_t word, uint64_t after, int length) {
     return word;
 }
 
-static int next_start(const struct e2b_bitset *set, int from, int length) {
-    if (from >= set->capacity)
+static int next_start(const struct e2b_bitset *set, int from, int until, int length) {
+    if (from >= until)
         return set->capacity;
     uint64_t mask = ~UINT64_C(0) << (from % 64);
-    for (int i = from / 64; i < word_count(set); i++, mask = ~UINT64_C(0)) {
+    for (int i = from / 64; 64 * i < until; i++, mask = ~UINT64_C(0)) {
         uint64_t after = i + 1 < word_count(set) ? set->words[i + 1] : 0;
         uint64_t found = starts(set->words[i], after, length) & mask;
         if (found)
@@ -83,14 +83,14 @@ static int next_start(const struct e2b_bitset *set, int from, int length) {
     return set->capacity;
 }
 
-int e2b_bitset_next_run(const struct e2b_bitset *set, int from, int length) {
+int e2b_bitset_next_run(const struct e2b_bitset *set, int from, int until, int length) {
     int part = length < 64 ? length : 64;
-    int first = next_start(set, from, part);
-    while (first + length <= set->capacity) {
+    int first = next_start(set, from, until, part);
+    while (first + length <= until) {
         int end = next_unlike(set, first, ~UINT64_C(0));
         if (end - first >= length)
             return first;
-        first = next_start(set, end, part);
+        first = next_start(set, end, until, part);
     }
     return set->capacity;
 }

@@ -173,9 +173,9 @@ void e2b_pool_destroy(struct e2b_pool *pool) {
 /* Where to look for the next of `count` slots: neighbours from the cursor on, else from the start,
  * else the next free one. */
 static int find_free(const struct e2b_pool *pool, int count) {
-    int slot = e2b_bitset_next_run(&pool->unused, pool->cursor, count);
+    int slot = e2b_bitset_next_run(&pool->unused, pool->cursor, pool->slot_count, count);
     if (slot == pool->slot_count)
-        slot = e2b_bitset_next_run(&pool->unused, 0, count);
+        slot = e2b_bitset_next_run(&pool->unused, 0, pool->slot_count, count);
     if (slot == pool->slot_count)
         slot = e2b_bitset_next(&pool->unused, pool->cursor);
     return slot < pool->slot_count ? slot : e2b_bitset_next(&pool->unused, 0);
