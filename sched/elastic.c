@@ -79,9 +79,10 @@ static void completed(struct e2b_policy *policy, const struct e2b_sched_event *e
     const struct e2b_bitset *running = &model->slots.running;
     int first = model->slots.firsts[event->size_index][event->instance];
     int end = first + model->slots.instances.sizes[event->size_index];
-    for (int slot = e2b_bitset_next(running, first); slot < end && slot < running->capacity;
-         slot = e2b_bitset_next(running, slot + 1))
-        e2b_elastic_judge(policy, model, slot, false);
+    for (int slot = first; slot < end && slot < running->capacity; slot++)
+        if (e2b_bitset_has(running, slot))
+            e2b_elastic_judge(policy, model, slot, false);
+    e2b_elastic_learn(policy, model);
     e2b_sched_slots_completed(&model->slots, event->size_index, event->instance);
     e2b_forecast_completed(
         &policy->forecast, event->model, event->size_index, event->instance, event->duration_ns);

@@ -84,10 +84,9 @@ static void free_around(
     *first = slot;
     while (*first > 0 && slot - *first < size - 1 && !e2b_bitset_has(&slots->written, *first - 1))
         --*first;
-    *end = e2b_bitset_next(&slots->written, slot);
-    if (*end == capacity)
-        *end += slots->padding;
-    *end = *end < last ? *end : last;
+    *end = last < capacity + slots->padding ? last : capacity + slots->padding;
+    if (e2b_bitset_count_in(&slots->written, slot, last < capacity ? last : capacity) > 0)
+        *end = e2b_bitset_next(&slots->written, slot);
 }
 
 static bool waits(const struct e2b_sched_slots *slots, int slot) {

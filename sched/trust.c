@@ -14,6 +14,7 @@ void e2b_sched_trust_add(struct e2b_sched_trust *trust, double share, bool is_br
     if (bucket >= E2B_TRUST_BUCKETS)
         bucket = E2B_TRUST_BUCKETS - 1;
     (is_broken ? trust->broken : trust->kept)[bucket]++;
+    trust->since++;
     if (++trust->count < MOST)
         return;
     trust->count = 0;
@@ -33,7 +34,6 @@ void e2b_sched_trust_learn(struct e2b_sched_trust *trust, double allowed) {
             bucket = i;
     }
     double limit = (bucket + 1.0) / E2B_TRUST_BUCKETS;
-    trust->since++;
     if (limit < trust->limit)
         trust->patience = 2 * trust->patience < MOST ? 2 * trust->patience : MOST;
     else if (limit > trust->limit && trust->since >= trust->patience)

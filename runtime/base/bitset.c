@@ -58,6 +58,19 @@ int e2b_bitset_next(const struct e2b_bitset *set, int from) {
     return next_unlike(set, from, 0);
 }
 
+int e2b_bitset_count_in(const struct e2b_bitset *set, int from, int until) {
+    int count = 0;
+    if (from >= until)
+        return 0;
+    uint64_t mask = ~UINT64_C(0) << (from % 64);
+    for (int i = from / 64; i <= (until - 1) / 64; i++, mask = ~UINT64_C(0)) {
+        if (i == (until - 1) / 64)
+            mask &= ~UINT64_C(0) >> (63 - (until - 1) % 64);
+        count += __builtin_popcountll(set->words[i] & mask);
+    }
+    return count;
+}
+
 /* The members of a word that begin `length` (1..64) neighbouring members; after is the next word.
  * Each round doubles the length that a bit vouches for. */
 static uint64_t starts(uint64_t word, uint64_t after, int length) {

@@ -22,6 +22,9 @@ void e2b_bitset_remove(struct e2b_bitset *set, int member); /* a member */
 /* First member in from .. capacity - 1, or capacity. from may be capacity. */
 int e2b_bitset_next(const struct e2b_bitset *set, int from);
 
+/* Members in from .. until - 1; both lie within 0 .. capacity. */
+int e2b_bitset_count_in(const struct e2b_bitset *set, int from, int until);
+
 /* First of `length` (1 or more) neighbouring members in from .. until - 1 (until is capacity at
  * most), or capacity. Looks at 64 numbers at a time. */
 int e2b_bitset_next_run(const struct e2b_bitset *set, int from, int until, int length);

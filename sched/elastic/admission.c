@@ -2,15 +2,19 @@
 
 #include <stddef.h>
 
+#define MOST_WINDOWS 64
+
 /* What comes after a request may still delay it: learn how far to trust what is foreseen. */
 void e2b_elastic_judge(
     struct e2b_policy *policy, struct e2b_elastic_model *model, int slot, bool is_dropped) {
     const struct e2b_elastic_promise *promise = &model->promises[slot];
-    double percentile = policy->forecast.models[model - policy->models].percentile;
-    if (promise->share <= 0)
-        return;
-    e2b_sched_trust_add(&model->trust, promise->share,
-        is_dropped || policy->forecast.now_ns + model->reply_ns > promise->must_end_ns);
+    if (promise->share > 0)
+        e2b_sched_trust_add(&model->trust, promise->share,
+            is_dropped || policy->forecast.now_ns + model->reply_ns > promise->must_end_ns);
+}
+
+void e2b_elastic_learn(struct e2b_policy *policy, struct e2b_elastic_model *model) {
+    double percentile = e2b_elastic_table(policy, model)->percentile;
     e2b_sched_trust_learn(&model->trust, (1 - percentile) * 0.75);
 }
 
@@ -35,27 +39,30 @@ static double end_behind(const struct e2b_forecast_model *table, double ahead_ns
 
 /* If what waits ran one batch after another as it lies in the slots, from the head on in ring
  * order: how long until the batch ends that holds the slot, which may be full by then. Looked at
- * until that is more than most_ns. Of a slot that is not among them: behind all of them. */
+ * until that is more than most_ns; after MOST_WINDOWS the rest is thought to lie as those do. Of a
+ * slot that is not among them: behind all of them. */
 static double end_as_it_lies(const struct e2b_policy *policy, const struct e2b_elastic_model *model,
     int slot, double ahead_ns, double most_ns) {
     const struct e2b_forecast_model *table = e2b_elastic_table(policy, model);
     const struct e2b_bitset *waits = &model->slots.waiting.slots;
-    int at = e2b_sched_waiting_head(&model->slots.waiting), left = waits->count;
-    double before_ns = ahead_ns;
-    bool found = false;
-    while (left > 0 && before_ns + table->full_ns <= most_ns) {
-        int count = 0, end = at + table->full_count;
-        for (; at < end && at < waits->capacity; at = e2b_bitset_next(waits, at + 1)) {
-            found |= at == slot;
-            count++;
-        }
-        if (found)
+    int at = e2b_sched_waiting_head(&model->slots.waiting), size = table->full_count;
+    int seen = 0, windows = 0;
+    double lie_ns = 0;
+    while (seen < waits->count && ahead_ns + lie_ns + table->full_ns <= most_ns) {
+        int end = at + size < waits->capacity ? at + size : waits->capacity;
+        if (slot >= at && slot < end)
             break;
-        left -= count;
-        before_ns += table->solo_ns[e2b_forecast_size(table, count)];
+        if (windows++ == MOST_WINDOWS) {
+            lie_ns *= (double)waits->count / seen;
+            break;
+        }
+        int count = e2b_bitset_count_in(waits, at, end);
+        seen += count;
+        lie_ns += table->solo_ns[e2b_forecast_size(table, count)];
+        at = e2b_bitset_next(waits, end);
         at = at < waits->capacity ? at : e2b_bitset_next(waits, 0);
     }
-    return before_ns + table->full_ns;
+    return ahead_ns + lie_ns + table->full_ns;
 }
 
 /* How long until a request in the slot ends (-1: in the next one) behind ahead_ns of other work and
@@ -216,5 +223,6 @@ void e2b_elastic_drop(struct e2b_policy *policy, int index, struct e2b_sched_act
             .model = index,
             .first = slot,
             .count = 1};
+        e2b_elastic_learn(policy, model);
     }
 }

@@ -16,6 +16,9 @@ void e2b_elastic_drop(struct e2b_policy *policy, int index, struct e2b_sched_act
 void e2b_elastic_judge(
     struct e2b_policy *policy, struct e2b_elastic_model *model, int slot, bool is_dropped);
 
+/* To be called when some were judged: how much may be promised from now on. */
+void e2b_elastic_learn(struct e2b_policy *policy, struct e2b_elastic_model *model);
+
 /* The last moment at which a batch could start that meets must_end_ns. */
 int64_t e2b_elastic_last_chance(
     const struct e2b_policy *policy, const struct e2b_elastic_model *model, int64_t must_end_ns);

@@ -101,8 +101,8 @@ static int late_of(
     const struct e2b_elastic_model *model = &policy->models[index];
     const struct e2b_forecast_model *table = &policy->forecast.models[index];
     const struct e2b_bitset *waits = &model->slots.waiting.slots;
-    int64_t end_ns = policy->forecast.now_ns + model->reply_ns
-        + (int64_t)table->solo_ns[batch->size_index];
+    int64_t end_ns =
+        policy->forecast.now_ns + model->reply_ns + (int64_t)table->solo_ns[batch->size_index];
     int late = 0;
     for (int slot = batch->first; slot < batch->first + batch->span;
          slot = e2b_bitset_next(waits, slot + 1))
@@ -166,38 +166,40 @@ static int add_smaller(
     return count;
 }
 
-/* Slot and those around it as a batch of one size; false where it is not filled and the next
+/* By size: slot and those around it as a batch, of count 0 where it is not filled and the next
  * smaller one holds as many. */
-static bool form(const struct e2b_policy *policy, int index, int slot, int size_index,
-    struct e2b_sched_batch *out) {
+static void form_all(const struct e2b_policy *policy, int index, int slot,
+    struct e2b_sched_batch formed[E2B_SCHED_MAX_SIZES]) {
     const struct e2b_sched_slots *slots = &policy->models[index].slots;
     const struct e2b_sched_instances *instances = &slots->instances;
-    struct e2b_sched_batch smaller;
-    if (!e2b_sched_instances_free(instances, size_index)
-        || !e2b_sched_slots_window(slots, slot, size_index, out))
-        return false;
-    if (out->count == instances->sizes[size_index])
-        return true;
-    bool smaller_holds = size_index > 0 && e2b_sched_instances_free(instances, size_index - 1)
-        && e2b_sched_slots_window(slots, slot, size_index - 1, &smaller)
-        && smaller.count >= out->count;
-    return !smaller_holds && policy->forecast.models[index].sample_ns > 0;
+    bool can_pad = policy->forecast.models[index].sample_ns > 0;
+    int smaller = 0;
+    for (int i = 0; i < instances->size_count; i++) {
+        bool found = e2b_sched_instances_free(instances, i)
+            && e2b_sched_slots_window(slots, slot, i, &formed[i]);
+        int count = found ? formed[i].count : 0;
+        bool is_full = count == instances->sizes[i];
+        if (!found || (!is_full && (!can_pad || smaller >= count)))
+            formed[i].count = 0;
+        smaller = count;
+    }
 }
 
 /* The best batch around slot; false if none can be formed. */
 static bool choose_around(const struct e2b_policy *policy, int index, int slot, double followers,
     struct e2b_elastic_choice *best) {
     const struct e2b_elastic_model *model = &policy->models[index];
+    int64_t must_end_ns = e2b_elastic_must_end(model, slot);
+    int64_t due_ns = must_end_ns == INT64_MAX ? INT64_MAX : must_end_ns - model->reply_ns;
+    struct e2b_sched_batch formed[E2B_SCHED_MAX_SIZES];
     struct e2b_forecast_start starts[E2B_FORECAST_MAX_STARTS];
     bool found = false;
+    form_all(policy, index, slot, formed);
     for (int i = model->slots.instances.size_count - 1; i >= 0; i--) {
-        struct e2b_elastic_choice choice = {0};
-        if (!form(policy, index, slot, i, &choice.batch))
+        struct e2b_elastic_choice choice = {.batch = formed[i]};
+        if (formed[i].count == 0)
             continue;
-        starts[0] = (struct e2b_forecast_start){index, i, choice.batch.count,
-            e2b_elastic_must_end(model, slot) == INT64_MAX
-                ? INT64_MAX
-                : e2b_elastic_must_end(model, slot) - model->reply_ns};
+        starts[0] = (struct e2b_forecast_start){index, i, formed[i].count, due_ns};
         int together = policy->lanes ? 1 : add_smaller(policy, index, starts);
         for (int count = together; count >= 1; count -= together > 1 ? together - 1 : 1) {
             weigh(policy, index, followers, starts, count, &choice);

@@ -116,52 +116,75 @@ static struct e2b_policy *crowded(
         ops->on_event(policy, &event, actions);
     }
     ops->on_event(policy, &timer, actions);
-    assert_int_equal(actions->count, 3);
     for (int i = 0; i < 10000; i++) {
         struct e2b_sched_event event = READY(i, 100 + i * stride);
         ops->on_event(policy, &event, actions);
     }
-    assert_int_equal(actions->count, 3);
     return policy;
 }
 
-/* Numbers to read, not to assert: the machine may be busy. An instance of size `size_index` ends
- * again and again; the slots that it takes then become ready anew. */
-static void time_decisions(const char *what, int stride, int size_index) {
+static int64_t time_event(
+    struct e2b_policy *policy, struct e2b_sched_event event, struct e2b_sched_actions *actions) {
+    int64_t before_ns = e2b_clock_ns();
+    ops->on_event(policy, &event, actions);
+    return e2b_clock_ns() - before_ns;
+}
+
+static void print_times(const char *what, const char *event, int64_t *spent_ns, int count) {
+    qsort(spent_ns, (size_t)count, sizeof *spent_ns, compare_times);
+    print_message("decision with 10000 waiting, %s, %s: median %lld ns, 99th percentile %lld ns\n",
+        what, event, (long long)spent_ns[count / 2], (long long)spent_ns[count * 99 / 100]);
+}
+
+/* Numbers to read, not to assert: the machine may be busy. A batch ends again and again; the slots
+ * that are taken then become ready anew. */
+static void time_decisions(const char *what, const struct e2b_sched_model *model, int stride) {
     enum { ROUNDS = 20000 };
-    static int64_t spent_ns[ROUNDS];
-    const struct e2b_sched_model model = model_of(32768);
+    static int64_t ends_ns[ROUNDS], arrivals_ns[ROUNDS];
     struct e2b_sched_actions actions = {0};
-    struct e2b_policy *policy = crowded(&model, stride, &actions);
-    bool busy = true;
+    struct e2b_policy *policy = crowded(model, stride, &actions);
+    int at_ns = 10000, waiting = ops->waiting(policy, 0), running = 0;
+    struct e2b_sched_action runs[3];
+    for (int i = 0; i < actions.count; i++)
+        if (actions.list[i].kind == E2B_SCHED_RUN)
+            runs[running++] = actions.list[i];
     for (int i = 0; i < ROUNDS; i++) {
-        struct e2b_sched_event event = TIMER(i);
-        if (busy)
-            event = (struct e2b_sched_event)DONE(i, size_index, 0);
+        assert_true(running > 0);
+        struct e2b_sched_event end = DONE(++at_ns, runs[0].size_index, 0);
+        runs[0] = runs[--running];
         actions.count = 0;
-        int64_t before_ns = e2b_clock_ns();
-        ops->on_event(policy, &event, &actions);
-        spent_ns[i] = e2b_clock_ns() - before_ns;
-        busy = actions.count > 0;
-        for (int j = 0; busy && j < actions.list[0].count; j++) {
-            struct e2b_sched_event again = READY(20000 + i, actions.list[0].first + j);
-            ops->on_event(policy, &again, &actions);
+        ends_ns[i] = time_event(policy, end, &actions);
+        int started = actions.count;
+        for (int j = 0; j < started; j++) {
+            if (actions.list[j].kind != E2B_SCHED_RUN)
+                continue;
+            runs[running++] = actions.list[j];
+            for (int slot = 0; slot < actions.list[j].span; slot += stride)
+                arrivals_ns[i] = time_event(policy,
+                    (struct e2b_sched_event)READY(++at_ns, actions.list[j].first + slot), &actions);
         }
     }
-    assert_int_equal(ops->waiting(policy, 0), 10000);
-    qsort(spent_ns, ROUNDS, sizeof *spent_ns, compare_times);
-    print_message("decision with 10000 waiting, %s: median %lld ns, 99th percentile %lld ns\n",
-        what, (long long)spent_ns[ROUNDS / 2], (long long)spent_ns[ROUNDS * 99 / 100]);
+    assert_true(abs(ops->waiting(policy, 0) - waiting) < 4);
+    print_times(what, "an end", ends_ns, ROUNDS);
+    print_times(what, "an arrival", arrivals_ns, ROUNDS);
     ops->destroy(policy);
     e2b_sched_actions_finish(&actions);
 }
 
 static void decisions_are_quick_with_ten_thousand_waiting(void **state) {
     (void)state;
-    time_decisions("one by one", 1, 0);
-    time_decisions("fours", 1, 2);
-    time_decisions("gaps, size 1 free", 3, 0);
-    time_decisions("gaps, size 1 busy", 3, 1);
+    struct e2b_sched_model unknown = model_of(32768), known = known_model(1), shared;
+    known.slot_count = 32768;
+    known.target_ns = 100000000;
+    shared = known;
+    for (int i = 0; i < 3; i++)
+        shared.demand[i] = 0.2;
+    time_decisions("neighbours", &unknown, 1);
+    time_decisions("gaps", &unknown, 3);
+    time_decisions("neighbours, one batch at a time", &known, 1);
+    time_decisions("gaps, one batch at a time", &known, 3);
+    time_decisions("neighbours, side by side", &shared, 1);
+    time_decisions("gaps, side by side", &shared, 3);
 }
 
 static void bad_models_are_refused(void **state) {
