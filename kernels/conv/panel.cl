@@ -43,6 +43,18 @@ struct pixel {
         : zeros;
 #endif
 
+/* What is added at the end is on its way while products are summed. */
+#ifdef RESIDUAL
+#define VECTOR_FETCH(i, v) FETCH(residual + ADDEND(i) + v * LANES);
+#define ROW_FETCH(i)                                                                               \
+    VECTOR_FETCH(i, 0)                                                                             \
+    ON_1(VECTOR_FETCH(i, 1))                                                                       \
+    ON_2(VECTOR_FETCH(i, 2))                                                                       \
+    ON_3(VECTOR_FETCH(i, 3))
+#else
+#define ROW_FETCH(i)
+#endif
+
 #define WIDTH VECTORS
 #define TILE tile
 #include "kernels/conv/width.clh"
