@@ -193,14 +193,13 @@ uint16_t e2b_half_from_float(float value) {
 }
 
 float e2b_float_from_half(uint16_t half) {
-    uint32_t exponent = half >> 10 & 31, fraction = half & 0x3ff;
+    uint32_t bits = (uint32_t)(half & 0x7fff) << 13;
     float value;
-    if (exponent == 31)
-        value = fraction ? NAN : INFINITY;
-    else if (exponent == 0)
-        value = (float)fraction * 0x1p-24f;
+    memcpy(&value, &bits, sizeof value);
+    if (bits >= 0x0f800000)
+        value = half & 0x3ff ? NAN : INFINITY;
     else
-        value = ldexpf((float)(fraction | 0x400), (int)exponent - 25);
+        value *= 0x1p112f; /* between the types' exponents */
     return half & 0x8000 ? -value : value;
 }
 
