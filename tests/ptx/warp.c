@@ -4,6 +4,7 @@
 #include "kernels/tensor.h"
 #include "tests/ptx/machine.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,12 @@ static float tf32_of(uint64_t word) {
     float value;
     memcpy(&value, &bits, sizeof value);
     return value;
+}
+
+/* Tensor cores cut off what does not fit a sum. */
+static float cut_off(double sum) {
+    float rounded = (float)sum;
+    return fabs((double)rounded) > fabs(sum) ? nextafterf(rounded, 0) : rounded;
 }
 
 EXEC(load_matrices) {
@@ -93,7 +100,7 @@ EXEC(multiply_matrices) {
             double sum = ptx_get_float(&t[lane], OP(c + r));
             for (int k = 0; k < f.k; k++)
                 sum += (double)f.a[row][k] * f.b[k][column];
-            sums[r] = (float)sum;
+            sums[r] = cut_off(sum);
         }
         for (int r = 0; r < 4; r++)
             ptx_set_float(&t[lane], OP(r), sums[r]);
@@ -114,6 +121,20 @@ EXEC(shuffle) {
                                        : lane - b;
         ptx_set(&t[lane], OP(0), values[from >= 0 && from < PTX_WARP ? from : lane]);
     }
+}
+
+EXEC(reduce) {
+    uint32_t most = 0;
+    if (!ptx_has(i, ".max") || i->type != PTX_U32) {
+        ptx_fail(t, i, "a reduction unknown here", 0);
+        return;
+    }
+    for (int lane = 0; lane < PTX_WARP; lane++) {
+        uint32_t value = (uint32_t)ptx_get(&t[lane], OP(1));
+        most = value > most ? value : most;
+    }
+    for (int lane = 0; lane < PTX_WARP; lane++)
+        ptx_set(&t[lane], OP(0), most);
 }
 
 EXEC(meet) {
@@ -150,13 +171,30 @@ static int columns_of(const struct ptx_inst *i) {
     return shape ? atoi(shape + 5) : 0;
 }
 
+#define A_REGISTERS 4
+
+/* wgmma d, a, b, add, ...: a is a descriptor, or registers. */
+static bool has_registers(const struct ptx_inst *i) {
+    return i->count == columns_of(i) / 2 + A_REGISTERS + 5;
+}
+
+static void gather_rows(struct ptx_thread *t, const struct ptx_inst *i, float a[16][16]) {
+    for (int lane = 0; lane < PTX_WARP; lane++)
+        for (int r = 0; r < A_REGISTERS; r++)
+            for (int e = 0; e < 2; e++)
+                a[lane / 4 + 8 * (r % 2)][lane % 4 * 2 + e + 8 * (r / 2)] =
+                    half_of(ptx_get(&t[lane], OP(columns_of(i) / 2 + r)), e);
+}
+
 /* This warp's 16 of the 64 rows. */
 static void multiply_warpgroup(struct ptx_thread *t, const struct ptx_product *product) {
     static _Thread_local float b[256][16];
     const struct ptx_inst *i = product->inst;
     float a[16][16];
     int columns = columns_of(i), first = (int)(t->index / PTX_WARP % 4) * 16;
-    for (int row = 0; row < 16; row++)
+    if (has_registers(i))
+        gather_rows(t, i, a);
+    for (int row = 0; row < 16 && !has_registers(i); row++)
         if (!read_row(t, i, product->a, first + row, a[row]))
             return;
     for (int column = 0; column < columns; column++)
@@ -168,7 +206,7 @@ static void multiply_warpgroup(struct ptx_thread *t, const struct ptx_product *p
             double sum = product->add ? ptx_get_float(&t[lane], OP(r)) : 0;
             for (int k = 0; k < 16; k++)
                 sum += (double)a[row][k] * b[column][k];
-            ptx_set_float(&t[lane], OP(r), (float)sum);
+            ptx_set_float(&t[lane], OP(r), cut_off(sum));
         }
 }
 
@@ -193,9 +231,9 @@ EXEC(warpgroup) {
     } else if (!strstr(i->name, ".f32.f16.f16")) {
         ptx_fail(t, i, "types unknown here", 0);
     } else {
-        int sums = columns_of(i) / 2;
-        struct ptx_product product = {i, ptx_get(t, OP(sums)), ptx_get(t, OP(sums + 1)),
-            ptx_get(t, OP(sums + 2)) != 0, warp->product_batch};
+        int a = columns_of(i) / 2, b = a + (has_registers(i) ? A_REGISTERS : 1);
+        struct ptx_product product = {i, ptx_get(t, OP(a)), ptx_get(t, OP(b)),
+            ptx_get(t, OP(b + 1)) != 0, warp->product_batch};
         if (!t->group->launch->late)
             multiply_warpgroup(t, &product);
         else if (warp->product_count == PTX_MAX_PRODUCTS)
@@ -212,6 +250,7 @@ static const struct {
     {"ldmatrix.", load_matrices},
     {"mma.sync.", multiply_matrices},
     {"shfl.sync.", shuffle},
+    {"redux.sync.", reduce},
     {"bar.warp.sync", meet},
     {"wgmma.", warpgroup},
 };
