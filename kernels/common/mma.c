@@ -2,7 +2,9 @@
 
 #include "kernels/common/operand.h"
 
+#include <float.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,34 +22,42 @@ extern const struct e2b_source e2b_source_mma;
  * (measured on an H200, see docs/results). */
 struct tile {
     int rows, columns, warps_m, warps_n, chunks, stages;
-    int registers;   /* a thread may take, so that groups share a compute unit */
-    bool warpgroups; /* by wgmma: fp16 only */
+    int registers; /* a thread may take, so that groups share a compute unit */
+    enum { WARPS, WARPGROUPS, HALVES } by; /* any; fp16 by wgmma; fp32 by wgmma, in two halves */
     double efficiency;
-    bool guessed; /* that efficiency; never run on a device: a tuning candidate only */
+    bool guessed; /* that efficiency; never timed on a device: a tuning candidate only */
 };
 
 static const struct tile tiles[] = {
-    {128, 256, 8, 1, 8, 4, 255, true, 2.00, false},
-    {128, 128, 8, 1, 8, 4, 255, true, 1.70, false},
-    {128, 64, 8, 1, 8, 4, 128, true, 1.20, false},
-    {64, 256, 4, 1, 8, 4, 255, true, 1.60, false},
-    {64, 128, 4, 1, 8, 4, 168, true, 1.20, false},
-    {64, 64, 4, 1, 8, 4, 128, true, 0.80, false},
-    {128, 128, 2, 4, 8, 3, 128, false, 1.00, false},
-    {128, 128, 2, 4, 8, 3, 168, false, 0.95, false},
-    {256, 128, 4, 2, 4, 4, 255, false, 1.05, false},
-    {128, 64, 2, 2, 8, 3, 168, false, 0.85, false},
-    {64, 128, 2, 4, 8, 3, 128, false, 0.85, false},
-    {64, 64, 2, 2, 8, 4, 128, false, 0.65, false},
-    {128, 32, 4, 1, 8, 3, 128, false, 0.55, false},
-    {32, 64, 2, 2, 8, 4, 128, false, 0.45, false},
-    {128, 192, 8, 1, 8, 4, 255, true, 1.90, false},
-    {64, 192, 4, 1, 8, 4, 255, true, 1.45, false},
-    {128, 96, 8, 1, 8, 4, 128, true, 1.50, true},
-    {64, 96, 4, 1, 8, 4, 168, true, 1.05, true},
-    {128, 32, 8, 1, 8, 4, 128, true, 0.75, true},
-    {64, 32, 4, 1, 8, 4, 128, true, 0.50, true},
-    {128, 128, 8, 1, 8, 3, 128, true, 1.75, true},
+    {128, 256, 8, 1, 8, 4, 255, WARPGROUPS, 2.00, false},
+    {128, 128, 8, 1, 8, 4, 255, WARPGROUPS, 1.70, false},
+    {128, 64, 8, 1, 8, 4, 128, WARPGROUPS, 1.20, false},
+    {64, 256, 4, 1, 8, 4, 255, WARPGROUPS, 1.60, false},
+    {64, 128, 4, 1, 8, 4, 168, WARPGROUPS, 1.20, false},
+    {64, 64, 4, 1, 8, 4, 128, WARPGROUPS, 0.80, false},
+    {128, 128, 2, 4, 8, 3, 128, WARPS, 1.00, false},
+    {128, 128, 2, 4, 8, 3, 168, WARPS, 0.95, false},
+    {256, 128, 4, 2, 4, 4, 255, WARPS, 1.05, false},
+    {128, 64, 2, 2, 8, 3, 168, WARPS, 0.85, false},
+    {64, 128, 2, 4, 8, 3, 128, WARPS, 0.85, false},
+    {64, 64, 2, 2, 8, 4, 128, WARPS, 0.65, false},
+    {128, 32, 4, 1, 8, 3, 128, WARPS, 0.55, false},
+    {32, 64, 2, 2, 8, 4, 128, WARPS, 0.45, false},
+    {128, 192, 8, 1, 8, 4, 255, WARPGROUPS, 1.90, false},
+    {64, 192, 4, 1, 8, 4, 255, WARPGROUPS, 1.45, false},
+    {128, 96, 8, 1, 8, 4, 128, WARPGROUPS, 1.50, true},
+    {64, 96, 4, 1, 8, 4, 168, WARPGROUPS, 1.05, true},
+    {128, 32, 8, 1, 8, 4, 128, WARPGROUPS, 0.75, true},
+    {64, 32, 4, 1, 8, 4, 128, WARPGROUPS, 0.50, true},
+    {128, 128, 8, 1, 8, 3, 128, WARPGROUPS, 1.75, true},
+    {128, 256, 8, 1, 8, 3, 255, HALVES, 3.10, false},
+    {128, 128, 8, 1, 8, 4, 255, HALVES, 2.55, false},
+    {128, 64, 8, 1, 8, 3, 128, HALVES, 1.75, false},
+    {64, 256, 4, 1, 8, 3, 255, HALVES, 1.60, false},
+    {64, 128, 4, 1, 8, 3, 255, HALVES, 1.30, false},
+    {64, 64, 4, 1, 8, 4, 168, HALVES, 1.00, false},
+    {128, 192, 8, 1, 8, 4, 255, HALVES, 2.80, true},
+    {64, 192, 4, 1, 8, 4, 255, HALVES, 1.45, true},
 };
 static const int splits[] = {1, 2, 4, 8, 16};
 #define TILE_COUNT ((int)(sizeof tiles / sizeof tiles[0]))
@@ -62,8 +72,10 @@ struct shape {
     int64_t rows, chunks, slabs, row_tiles, column_tiles;
 };
 
-static int lanes_of(const struct e2b_call *call) {
-    return CHUNK_BYTES / (int)e2b_dtype_bytes(call->outputs[0].tensor.dtype);
+/* Elements of a chunk. */
+static int lanes_of(const struct e2b_call *call, const struct tile *tile) {
+    int bytes = (int)e2b_dtype_bytes(call->outputs[0].tensor.dtype);
+    return (tile->by == HALVES ? 2 : 1) * CHUNK_BYTES / bytes;
 }
 
 static int64_t ceil_div(int64_t a, int64_t b) {
@@ -73,15 +85,21 @@ static int64_t ceil_div(int64_t a, int64_t b) {
 static struct shape shape_of(
     const struct e2b_call *call, const struct e2b_mma_problem *problem, const struct tile *tile) {
     struct shape shape = {.rows = problem->samples * problem->out_height * problem->out_width,
-        .chunks = ceil_div(problem->channels, lanes_of(call))};
+        .chunks = ceil_div(problem->channels, lanes_of(call, tile))};
     shape.slabs = ceil_div(shape.chunks * problem->kernel_h * problem->kernel_w, tile->chunks);
     shape.row_tiles = ceil_div(shape.rows, tile->rows);
     shape.column_tiles = ceil_div(problem->outputs_end, tile->columns);
     return shape;
 }
 
+/* Halves take weights only, two of them a chunk. */
+static int64_t stage_bytes(const struct tile *tile) {
+    int rows = tile->by == HALVES ? 2 * tile->columns : tile->rows + tile->columns;
+    return (int64_t)rows * tile->chunks * CHUNK_BYTES;
+}
+
 static int64_t local_bytes(const struct tile *tile) {
-    return (int64_t)(tile->rows + tile->columns) * tile->chunks * CHUNK_BYTES * tile->stages + 1024;
+    return stage_bytes(tile) * tile->stages + 1024;
 }
 
 static bool all_aligned(const int64_t stride[3]) {
@@ -110,13 +128,14 @@ int e2b_mma_candidates(const struct e2b_call *call) {
 
 static bool fits(
     const struct e2b_call *call, const struct tile *tile, const struct shape *shape, int split) {
-    bool can = !tile->warpgroups
-        || (call->traits->ptx_sm >= WARPGROUP_SM && call->outputs[0].tensor.dtype == E2B_F16);
+    bool can = tile->by == WARPS
+        || (call->traits->ptx_sm >= WARPGROUP_SM
+            && (call->outputs[0].tensor.dtype == E2B_F16) == (tile->by == WARPGROUPS));
     return can && call->traits->local_bytes >= local_bytes(tile)
         && (split == 1 || shape->slabs >= 2 * split);
 }
 
-/* Time in units of one slab of one multiply-add a compute unit. */
+/* Time in units of one multiply-add a compute unit. */
 static double cost(
     const struct e2b_call *call, const struct tile *tile, const struct shape *shape, int split) {
     double units = call->traits->compute_units > 0 ? call->traits->compute_units : 1;
@@ -124,7 +143,8 @@ static double cost(
     double waves = groups <= units ? 1 : groups / units + 0.35;
     double depth = (double)ceil_div(shape->slabs, split) + START_SLABS
         + (split > 1 ? SPLIT_SLABS + 0.25 * split : 0);
-    return waves * depth * tile->rows * tile->columns * tile->chunks / tile->efficiency;
+    double deep = tile->chunks * lanes_of(call, tile);
+    return waves * depth * tile->rows * tile->columns * deep / tile->efficiency;
 }
 
 struct option {
@@ -217,23 +237,100 @@ static void pack_weights(const struct e2b_packing *packing, void *to) {
     }
 }
 
+#define STEP_CHUNKS 4 /* of warpgroup_halves.clh: two products deep */
+#define STEP_LANES (STEP_CHUNKS * 8)
+#define TOP_EXPONENT 14
+
+static void read_weights(
+    const struct e2b_constant *from, int64_t at, int64_t stride, int64_t count, double *values) {
+    if (stride == 1 && count > 0)
+        e2b_to_double(from->dtype,
+            (const char *)from->data + (size_t)at * e2b_dtype_bytes(from->dtype), values, count);
+    for (int64_t i = 0; i < count && stride != 1; i++)
+        values[i] = constant_at(from, at + i * stride);
+}
+
+/* A column's weights of a step, 0 beyond the ends, without their scale. */
+static void gather_step(const struct e2b_packing *packing, const struct packed_weights *p,
+    int64_t output, int64_t step, double values[STEP_LANES]) {
+    memset(values, 0, STEP_LANES * sizeof *values);
+    for (int64_t i = 0; i < STEP_CHUNKS && output < p->outputs; i++) {
+        int64_t chunk = step * STEP_CHUNKS + i, tap = chunk / p->chunks;
+        int64_t channel = (chunk - tap * p->chunks) * p->lanes;
+        int64_t at = output * p->stride[0] + channel * p->stride[1] + tap * p->stride[2];
+        int64_t left = tap < p->taps ? p->channels - channel : 0;
+        read_weights(packing->from[0], at, p->stride[1], left < p->lanes ? left : p->lanes,
+            values + i * p->lanes);
+    }
+}
+
+/* Of the power of two that the largest of a column begins with; 0 for none. */
+static int column_exponent(
+    const struct e2b_packing *packing, const struct packed_weights *p, int64_t output) {
+    double most = 0, values[STEP_LANES];
+    int exponent;
+    for (int64_t step = 0; step * STEP_CHUNKS < p->slabs * p->chunks_a_slab; step++) {
+        gather_step(packing, p, output, step, values);
+        for (int i = 0; i < STEP_LANES; i++)
+            most = fmax(most, fabs(values[i]));
+    }
+    most *= fabs((double)scale_of(p->scale));
+    frexp(most, &exponent);
+    return isfinite(most) && most > FLT_MIN ? exponent - 1 : 0;
+}
+
+/* Where the fragments of a warp have channels, see warpgroup_halves.clh. */
+static void pack_step(const double values[STEP_LANES], double scale, uint16_t *to) {
+    for (int i = 0; i < STEP_LANES; i++) {
+        int piece = i / 8, chunk = i % 8 / 2, lane = piece * 2 + i % 2;
+        float value = (float)(values[chunk * 8 + lane] * scale);
+        to[i] = e2b_half_from_float(value);
+        to[i + STEP_LANES] = e2b_half_from_float(value - e2b_float_from_half(to[i]));
+    }
+}
+
+/* To [column tile][slab][step][row of the tile][piece], then each column's power of two. */
+static void pack_halves(const struct e2b_packing *packing, void *to) {
+    struct packed_weights p;
+    memcpy(&p, packing->numbers, sizeof p);
+    int64_t steps = p.slabs * p.chunks_a_slab / STEP_CHUNKS, step_bytes = 4 * STEP_LANES;
+    int64_t columns = (int64_t)packing->bytes / (steps * step_bytes + (int64_t)sizeof(float));
+    float *scales = (float *)((char *)to + columns * steps * step_bytes);
+    for (int64_t i = 0; i < columns; i++) {
+        int64_t first = i / p.tile * p.tile, row = i % p.tile, output = first + column_at(row);
+        int exponent = column_exponent(packing, &p, output);
+        scales[output] = ldexpf(1, exponent);
+        for (int64_t step = 0; step < steps; step++) {
+            double values[STEP_LANES];
+            gather_step(packing, &p, output, step, values);
+            pack_step(values, ldexp(scale_of(p.scale), TOP_EXPONENT - exponent),
+                (uint16_t *)to + (first * steps + step * p.tile + row) * 2 * STEP_LANES);
+        }
+    }
+}
+
 static int add_weights(const struct e2b_call *call, const struct e2b_mma_problem *problem,
     const struct tile *tile, const struct shape *shape, struct e2b_launch_list *list) {
+    int lanes = lanes_of(call, tile);
     const struct packed_weights p = {problem->outputs, problem->channels,
         problem->kernel_h * problem->kernel_w,
         {problem->weight_stride[0], problem->weight_stride[1], problem->weight_stride[2]},
-        tile->columns, tile->chunks, lanes_of(call), shape->chunks, shape->slabs,
+        tile->columns, tile->chunks, lanes, shape->chunks, shape->slabs,
         scale_bits(problem->weight_scale)};
+    int64_t columns = shape->column_tiles * tile->columns;
     struct e2b_packing packing = {.from = {problem->weights},
-        .bytes = (size_t)(shape->column_tiles * shape->slabs * tile->columns * tile->chunks)
-            * CHUNK_BYTES,
+        .bytes = (size_t)(columns * shape->slabs * tile->chunks) * CHUNK_BYTES,
         .pack = pack_weights};
+    if (tile->by == HALVES) {
+        packing.bytes = 2 * packing.bytes + (size_t)columns * sizeof(float);
+        packing.pack = pack_halves;
+    }
     _Static_assert(sizeof p <= sizeof packing.numbers, "numbers hold the packing's shape");
     memcpy(packing.numbers, &p, sizeof p);
     snprintf(packing.key, sizeof packing.key,
-        "mma %d columns %d chunks %d lanes, %" PRId64 " %" PRId64 " %" PRId64 " x%a", tile->columns,
-        tile->chunks, lanes_of(call), p.stride[0], p.stride[1], p.stride[2],
-        (double)problem->weight_scale);
+        "mma%s %d columns %d chunks %d lanes, %" PRId64 " %" PRId64 " %" PRId64 " x%a",
+        tile->by == HALVES ? " halves" : "", tile->columns, tile->chunks, lanes, p.stride[0],
+        p.stride[1], p.stride[2], (double)problem->weight_scale);
     return e2b_launch_list_pack(list, &packing);
 }
 
@@ -315,14 +412,19 @@ enum e2b_status e2b_mma_emit(const struct e2b_call *call, const struct e2b_mma_p
     struct shape shape = shape_of(call, problem, tile);
     int64_t most_slabs = ceil_div(shape.slabs, split);
     int slots = most_slabs < tile->stages ? (int)most_slabs : tile->stages;
+    char left[32] = "";
+    if (problem->channels % lanes_of(call, tile))
+        snprintf(left, sizeof left, " -DCHANNELS_LEFT=%d",
+            (int)(problem->channels % lanes_of(call, tile)));
     struct e2b_launch *launch = e2b_launch_add(out, &e2b_source_mma, "conv_mma",
         "-D%s -DACTIVATION=%d%s -DBM=%d -DBN=%d -DWARPS_M=%d -DWARPS_N=%d -DCHUNKS=%d -DSTAGES=%d "
-        "-DSLOTS=%d -DSPLITS=%d -DKERNEL_W=%d%s -cl-nv-maxrregcount=%d%s",
+        "-DSLOTS=%d -DSPLITS=%d -DKERNEL_W=%d%s -cl-nv-maxrregcount=%d%s%s%s",
         e2b_dtype_macro(call->outputs[0].tensor.dtype), (int)problem->activation.kind,
         problem->residual_input ? " -DRESIDUAL" : "", tile->rows, tile->columns, tile->warps_m,
         tile->warps_n, tile->chunks, tile->stages, slots, split, (int)problem->kernel_w,
         is_pointwise(problem) ? " -DPOINTWISE" : "", tile->registers,
-        tile->warpgroups ? " -DWGMMA -DPTX_TARGET=sm_90a" : "");
+        tile->by == WARPS ? "" : " -DWGMMA -DPTX_TARGET=sm_90a",
+        tile->by == HALVES ? " -DHALVES" : "", tile->by == HALVES ? left : "");
     int weights = add_weights(call, problem, tile, &shape, out);
     int bias = add_bias(problem, tile, &shape, out);
     if (!launch || weights < 0 || bias < 0)
@@ -336,8 +438,7 @@ enum e2b_status e2b_mma_emit(const struct e2b_call *call, const struct e2b_mma_p
     if (split > 1)
         add_split(out, launch, tile, &shape, split);
     add_geometry(problem, &shape, launch);
-    launch->local_bytes =
-        (size_t)((tile->rows + tile->columns) * tile->chunks * slots + 1) * CHUNK_BYTES;
+    launch->local_bytes = (size_t)(stage_bytes(tile) * slots) + CHUNK_BYTES;
     size_t threads = (size_t)(tile->warps_m * tile->warps_n) * 32;
     e2b_launch_grid(
         launch, (size_t)(shape.row_tiles * shape.column_tiles) * threads, (size_t)split, 1);

@@ -4,7 +4,9 @@
  * are under way by cp.async. fp16 is multiplied as it is; each fp32 is split into two tf32 parts, of
  * whose four products the three large ones are taken (Ootomo and Yokota 2022).
  *
- * WGMMA          by warpgroups, fp16 only: WARPS_M is BM / 16, WARPS_N 1, CHUNKS 8, STAGES from 3
+ * WGMMA          by warpgroups: WARPS_M is BM / 16, WARPS_N 1, CHUNKS 8, STAGES from 3
+ * HALVES         with it, for fp32: by two fp16 parts in place of tf32, see warpgroup_halves.clh; a
+ *                chunk is 8 channels, of which the last of a pixel has CHANNELS_LEFT
  * BM, BN         tile of a work-group, WARPS_M x WARPS_N warps
  * CHUNKS         4 or 8; rows of a stage are 64 or 128 bytes, their chunks permuted against bank
  *                conflicts
@@ -15,7 +17,7 @@
 
 #include "kernels/common/tensor_core.clh"
 
-#if defined(T_F16)
+#if defined(T_F16) || defined(HALVES)
 #define LANES 8 /* elements of a chunk */
 #else
 #define LANES 4
@@ -25,12 +27,26 @@
 #define TILES_M (BM / WARPS_M / 16) /* of a warp: 16 x 8 each */
 #define TILES_N (BN / WARPS_N / 8)
 #define ROW_BYTES (CHUNKS * 16)
+#ifdef HALVES
+#define A_BYTES 0 /* they go to registers: a thread has chunks of two rows of its warp's fragments */
+#define B_BYTES (2 * BN * ROW_BYTES)
+#define CHUNKS_A_PASS 4
+#define ROWS_A_PASS 8
+#define PASSES_A 2
+#define FIRST_ROW(thread) ((thread) / 32 * 16 + (thread) % 32 / 4)
+#define COLUMN_SCALES(from) vload8(0, from)
+#else
 #define A_BYTES (BM * ROW_BYTES)
 #define B_BYTES (BN * ROW_BYTES)
-#define STAGE_BYTES (A_BYTES + B_BYTES)
+#define CHUNKS_A_PASS CHUNKS
 #define ROWS_A_PASS (THREADS / CHUNKS)
 #define PASSES_A (BM / ROWS_A_PASS)
-#define COPIES_B (BN * CHUNKS / THREADS)
+#define FIRST_ROW(thread) ((thread) / CHUNKS)
+#define COLUMN_SCALES(from) 1.0f
+#endif
+#define STAGE_BYTES (A_BYTES + B_BYTES)
+#define PIECE (16 / (int)sizeof(T)) /* elements that one copy moves */
+#define COPIES_B (B_BYTES / 16 / THREADS)
 #define STEPS (CHUNKS / 2) /* of 32 bytes: one mma deep */
 #define BAND 16            /* rows of tiles that neighbouring groups go through column by column */
 
@@ -57,13 +73,13 @@ static inline int locate(int pixel, int out_height, int out_width, struct stride
     return sample * by.sample + row * by.row + column * by.pixel;
 }
 
-/* What a thread copies of each slab: PASSES_A chunks of as many pixels, at one place in the inner
- * dimension, and COPIES_B chunks of the packed weights. */
+/* What a thread takes of CHUNKS_A_PASS chunks of the inner dimension: one of each of PASSES_A pixels;
+ * and COPIES_B pieces of a slab's packed weights. */
 struct source {
     __global const T *x, *weights;
     uint row, chunk_at; /* in the stage */
-    int tap, chunk;     /* in the inner dimension: the next slab's */
-    int taps, chunks, taps_a_slab, chunks_a_slab;
+    int tap, chunk;     /* in the inner dimension: the next ones */
+    int taps, chunks, taps_a_pass, chunks_a_pass;
     int height, width, dilation_h, dilation_w, x_row, x_pixel;
     int base[PASSES_A], pixel_row[PASSES_A], pixel_column[PASSES_A];
     bool there[PASSES_A];
@@ -85,37 +101,53 @@ static inline void find_pixels(struct source *from, int first, int pixels, int o
     }
 }
 
-static inline void copy_slab(struct source *from, uint to, uint thread) {
+/* Where the next chunks lie in x, if they are inside of the image. */
+static inline void find_chunks(struct source *from, int at[PASSES_A], bool inside[PASSES_A]) {
     int tap_row = from->tap / KERNEL_W, tap_column = from->tap - tap_row * KERNEL_W;
     int down = tap_row * from->dilation_h, right = tap_column * from->dilation_w;
     int delta = down * from->x_row + right * from->x_pixel + from->chunk * LANES;
 #pragma unroll
     for (int i = 0; i < PASSES_A; i++) {
-        bool inside = from->there[i] && from->tap < from->taps;
+        inside[i] = from->there[i] && from->tap < from->taps;
 #ifndef POINTWISE
-        inside = inside && (uint)(from->pixel_row[i] + down) < (uint)from->height
+        inside[i] = inside[i] && (uint)(from->pixel_row[i] + down) < (uint)from->height
             && (uint)(from->pixel_column[i] + right) < (uint)from->width;
 #endif
-        copy_chunk(to + swizzled(from->row + i * ROWS_A_PASS, from->chunk_at),
-            from->x + (inside ? from->base[i] + delta : 0), inside ? 16 : 0);
+        at[i] = inside[i] ? from->base[i] + delta : 0;
     }
+    from->tap += from->taps_a_pass;
+    from->chunk += from->chunks_a_pass;
+    from->tap += from->chunk >= from->chunks;
+    from->chunk -= from->chunk >= from->chunks ? from->chunks : 0;
+}
+
+static inline void copy_weights(struct source *from, uint to, uint thread) {
 #pragma unroll
     for (int i = 0; i < COPIES_B; i++) {
         uint which = thread + i * THREADS;
         copy_chunk(to + A_BYTES + swizzled(which / CHUNKS, which % CHUNKS),
-            from->weights + (size_t)i * THREADS * LANES, 16);
+            from->weights + (size_t)i * THREADS * PIECE, 16);
     }
-    from->weights += BN * CHUNKS * LANES;
-    from->tap += from->taps_a_slab;
-    from->chunk += from->chunks_a_slab;
-    from->tap += from->chunk >= from->chunks;
-    from->chunk -= from->chunk >= from->chunks ? from->chunks : 0;
+    from->weights += B_BYTES / sizeof(T);
+}
+
+#ifdef HALVES
+#include "kernels/common/warpgroup_halves.clh"
+#else
+static inline void copy_slab(struct source *from, uint to, uint thread) {
+    int at[PASSES_A];
+    bool inside[PASSES_A];
+    find_chunks(from, at, inside);
+#pragma unroll
+    for (int i = 0; i < PASSES_A; i++)
+        copy_chunk(to + swizzled(from->row + i * ROWS_A_PASS, from->chunk_at), from->x + at[i],
+            inside[i] ? 16 : 0);
+    copy_weights(from, to, thread);
 }
 
 #ifdef WGMMA
 #include "kernels/common/warpgroup.clh"
 #else
-
 /* sum += a b, TILES_M x TILES_N tiles one mma deep. Tensor cores cut off what does not fit their
  * sums, where an addition rounds: in fp32, they only add up a step from zero. */
 static inline void multiply_step(
@@ -201,6 +233,7 @@ static inline void multiply_tile(float sum[TILES_M][TILES_N][4], struct source *
 }
 
 #endif
+#endif
 
 #if SPLITS > 1
 #define SUMS (TILES_M * TILES_N * 4)
@@ -258,9 +291,9 @@ static inline float8 eight_sums(float sum[TILES_N][4], int j, int half_tile) {
 #endif
 
 static inline void finish_tile(float sum[TILES_M][TILES_N][4], __global T *y,
-    __global const T *residual, __global const float *bias, int first_row, int first_channel,
-    int pixels, int channels_end, int out_height, int out_width, struct strides to,
-    struct strides by, float act_a, float act_b) {
+    __global const T *residual, __global const float *bias, __global const T *scales, int first_row,
+    int first_channel, int pixels, int channels_end, int out_height, int out_width,
+    struct strides to, struct strides by, float act_a, float act_b) {
     int to_at[ROWS], by_at[ROWS];
 #pragma unroll
     for (int i = 0; i < ROWS; i++) {
@@ -283,8 +316,9 @@ static inline void finish_tile(float sum[TILES_M][TILES_N][4], __global T *y,
 #pragma unroll
         for (int k = 0; k < PASS * ROWS; k++) {
             int j = column + k / ROWS, i = k % ROWS;
-            float8 v = eight_sums(sum[i / 2], j * 4, i % 2)
-                + vload8(0, bias + first_channel + j * 32);
+            int channel = first_channel + j * 32;
+            float8 v = eight_sums(sum[i / 2], j * 4, i % 2) * COLUMN_SCALES(scales + channel)
+                + vload8(0, bias + channel);
 #ifdef RESIDUAL
             v += numbers(added[k / ROWS][i]);
 #endif
@@ -325,20 +359,20 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv_mma(TENS
     int band_rows = min(BAND, (pixels + BM - 1) / BM - band * BAND);
     int row_tile = band * BAND + in_band % band_rows, column_tile = in_band / band_rows;
     int first_slab = slabs * split / SPLITS, end_slab = slabs * (split + 1) / SPLITS;
-    int at = first_slab * CHUNKS + (int)(thread % CHUNKS);
+    int at = first_slab * CHUNKS + (int)(thread % CHUNKS_A_PASS);
     struct strides x_by = {x_sample, x_row, x_pixel}, y_by = {y_sample, y_row, y_pixel};
     struct strides r_by = {r_sample, r_row, r_pixel};
     struct source from = {.x = x + x_at,
-        .weights = weights + ((size_t)column_tile * slabs + first_slab) * BN * CHUNKS * LANES
-            + thread * LANES,
-        .row = thread / CHUNKS,
-        .chunk_at = thread % CHUNKS,
+        .weights = weights
+            + ((size_t)column_tile * slabs + first_slab) * (B_BYTES / sizeof(T)) + thread * PIECE,
+        .row = FIRST_ROW(thread),
+        .chunk_at = thread % CHUNKS_A_PASS,
         .tap = at / chunks,
         .chunk = at % chunks,
         .taps = taps,
         .chunks = chunks,
-        .taps_a_slab = CHUNKS / chunks,
-        .chunks_a_slab = CHUNKS % chunks,
+        .taps_a_pass = CHUNKS_A_PASS / chunks,
+        .chunks_a_pass = CHUNKS_A_PASS % chunks,
         .height = height,
         .width = width,
         .dilation_h = dilation_h,
@@ -359,6 +393,7 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv_mma(TENS
         return;
 #endif
     finish_tile(sum, y + y_at, residual + residual_at, bias,
+        weights + (size_t)column_tiles * slabs * (B_BYTES / sizeof(T)),
         row_tile * BM + (int)(warp_m * (BM / WARPS_M) + (lane >> 2)),
         column_tile * BN + (int)(warp_n * (BN / WARPS_N) + (lane & 3) * 8), pixels, channels_end,
         out_height, out_width, y_by, r_by, act_a, act_b);

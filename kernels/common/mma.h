@@ -1,7 +1,8 @@
 /* Convolutions and matrix products as one implicit GEMM on tensor cores (mma.cl): needs inline PTX
  * of sm_80, one group, constant weights, and rows and channels at multiples of 8 elements. The tile
  * and the number of groups that share a tile's inner dimension are chosen by a model of waves, or
- * by the tuner among those that the model finds cheapest. fp16 accumulates in fp32; fp32 is made of three tf32 products. */
+ * by the tuner among those that the model finds cheapest. fp16 accumulates in fp32; fp32 is made of
+ * three products of tf32 parts, or of fp16 parts where warpgroups multiply. */
 #ifndef E2B_KERNELS_COMMON_MMA_H
 #define E2B_KERNELS_COMMON_MMA_H
 
