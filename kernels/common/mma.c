@@ -23,7 +23,8 @@ extern const struct e2b_source e2b_source_mma;
 struct tile {
     int rows, columns, warps_m, warps_n, chunks, stages;
     int registers; /* a thread may take, so that groups share a compute unit */
-    enum { WARPS, WARPGROUPS, HALVES } by; /* any; fp16 by wgmma; fp32 by wgmma, in two halves */
+    /* Any; fp16 by wgmma; fp32 by wgmma in two halves, with pixels one step ahead or two. */
+    enum { WARPS, WARPGROUPS, HALVES, HALVES_AHEAD } by;
     double efficiency;
     bool guessed; /* that efficiency; never timed on a device: a tuning candidate only */
 };
@@ -57,7 +58,11 @@ static const struct tile tiles[] = {
     {64, 128, 4, 1, 8, 3, 255, HALVES, 1.30, false},
     {64, 64, 4, 1, 8, 4, 168, HALVES, 1.00, false},
     {128, 192, 8, 1, 8, 4, 255, HALVES, 2.80, true},
-    {64, 192, 4, 1, 8, 4, 255, HALVES, 1.45, true},
+    {128, 256, 8, 1, 8, 3, 255, HALVES_AHEAD, 3.30, true},
+    {128, 128, 8, 1, 8, 4, 255, HALVES_AHEAD, 3.00, true},
+    {128, 64, 8, 1, 8, 3, 255, HALVES_AHEAD, 2.00, true},
+    {64, 128, 4, 1, 8, 3, 255, HALVES_AHEAD, 1.70, true},
+    {64, 64, 4, 1, 8, 4, 255, HALVES_AHEAD, 1.30, true},
 };
 static const int splits[] = {1, 2, 4, 8, 16};
 #define TILE_COUNT ((int)(sizeof tiles / sizeof tiles[0]))
@@ -72,10 +77,14 @@ struct shape {
     int64_t rows, chunks, slabs, row_tiles, column_tiles;
 };
 
+static bool in_halves(const struct tile *tile) {
+    return tile->by == HALVES || tile->by == HALVES_AHEAD;
+}
+
 /* Elements of a chunk. */
 static int lanes_of(const struct e2b_call *call, const struct tile *tile) {
     int bytes = (int)e2b_dtype_bytes(call->outputs[0].tensor.dtype);
-    return (tile->by == HALVES ? 2 : 1) * CHUNK_BYTES / bytes;
+    return (in_halves(tile) ? 2 : 1) * CHUNK_BYTES / bytes;
 }
 
 static int64_t ceil_div(int64_t a, int64_t b) {
@@ -94,7 +103,7 @@ static struct shape shape_of(
 
 /* Halves take weights only, two of them a chunk. */
 static int64_t stage_bytes(const struct tile *tile) {
-    int rows = tile->by == HALVES ? 2 * tile->columns : tile->rows + tile->columns;
+    int rows = in_halves(tile) ? 2 * tile->columns : tile->rows + tile->columns;
     return (int64_t)rows * tile->chunks * CHUNK_BYTES;
 }
 
@@ -238,7 +247,8 @@ static void pack_weights(const struct e2b_packing *packing, void *to) {
 }
 
 #define STEP_CHUNKS 4 /* of warpgroup_halves.clh: two products deep */
-#define STEP_LANES (STEP_CHUNKS * 8)
+#define STEP_CHUNK_LANES 8
+#define STEP_LANES (STEP_CHUNKS * STEP_CHUNK_LANES)
 #define TOP_EXPONENT 14
 
 static void read_weights(
@@ -321,7 +331,7 @@ static int add_weights(const struct e2b_call *call, const struct e2b_mma_problem
     struct e2b_packing packing = {.from = {problem->weights},
         .bytes = (size_t)(columns * shape->slabs * tile->chunks) * CHUNK_BYTES,
         .pack = pack_weights};
-    if (tile->by == HALVES) {
+    if (in_halves(tile)) {
         packing.bytes = 2 * packing.bytes + (size_t)columns * sizeof(float);
         packing.pack = pack_halves;
     }
@@ -329,7 +339,7 @@ static int add_weights(const struct e2b_call *call, const struct e2b_mma_problem
     memcpy(packing.numbers, &p, sizeof p);
     snprintf(packing.key, sizeof packing.key,
         "mma%s %d columns %d chunks %d lanes, %" PRId64 " %" PRId64 " %" PRId64 " x%a",
-        tile->by == HALVES ? " halves" : "", tile->columns, tile->chunks, lanes, p.stride[0],
+        in_halves(tile) ? " halves" : "", tile->columns, tile->chunks, lanes, p.stride[0],
         p.stride[1], p.stride[2], (double)problem->weight_scale);
     return e2b_launch_list_pack(list, &packing);
 }
@@ -404,6 +414,18 @@ static void add_geometry(
     e2b_launch_float(launch, (double)problem->activation.b);
 }
 
+static void describe_way(const struct tile *tile, const struct e2b_mma_problem *problem,
+    char *options, size_t capacity) {
+    char halves[32] = "", left[32] = "";
+    int rest = (int)(problem->channels % STEP_CHUNK_LANES);
+    if (in_halves(tile))
+        snprintf(halves, sizeof halves, " -DHALVES=%d", tile->by == HALVES_AHEAD ? 2 : 1);
+    if (in_halves(tile) && rest)
+        snprintf(left, sizeof left, " -DCHANNELS_LEFT=%d", rest);
+    snprintf(options, capacity, "%s%s%s", tile->by == WARPS ? "" : " -DWGMMA -DPTX_TARGET=sm_90a",
+        halves, left);
+}
+
 enum e2b_status e2b_mma_emit(const struct e2b_call *call, const struct e2b_mma_problem *problem,
     struct e2b_launch_list *out, struct e2b_error *err) {
     const struct tile *tile;
@@ -412,19 +434,15 @@ enum e2b_status e2b_mma_emit(const struct e2b_call *call, const struct e2b_mma_p
     struct shape shape = shape_of(call, problem, tile);
     int64_t most_slabs = ceil_div(shape.slabs, split);
     int slots = most_slabs < tile->stages ? (int)most_slabs : tile->stages;
-    char left[32] = "";
-    if (problem->channels % lanes_of(call, tile))
-        snprintf(left, sizeof left, " -DCHANNELS_LEFT=%d",
-            (int)(problem->channels % lanes_of(call, tile)));
+    char way[96];
+    describe_way(tile, problem, way, sizeof way);
     struct e2b_launch *launch = e2b_launch_add(out, &e2b_source_mma, "conv_mma",
         "-D%s -DACTIVATION=%d%s -DBM=%d -DBN=%d -DWARPS_M=%d -DWARPS_N=%d -DCHUNKS=%d -DSTAGES=%d "
-        "-DSLOTS=%d -DSPLITS=%d -DKERNEL_W=%d%s -cl-nv-maxrregcount=%d%s%s%s",
+        "-DSLOTS=%d -DSPLITS=%d -DKERNEL_W=%d%s -cl-nv-maxrregcount=%d%s",
         e2b_dtype_macro(call->outputs[0].tensor.dtype), (int)problem->activation.kind,
         problem->residual_input ? " -DRESIDUAL" : "", tile->rows, tile->columns, tile->warps_m,
         tile->warps_n, tile->chunks, tile->stages, slots, split, (int)problem->kernel_w,
-        is_pointwise(problem) ? " -DPOINTWISE" : "", tile->registers,
-        tile->by == WARPS ? "" : " -DWGMMA -DPTX_TARGET=sm_90a",
-        tile->by == HALVES ? " -DHALVES" : "", tile->by == HALVES ? left : "");
+        is_pointwise(problem) ? " -DPOINTWISE" : "", tile->registers, way);
     int weights = add_weights(call, problem, tile, &shape, out);
     int bias = add_bias(problem, tile, &shape, out);
     if (!launch || weights < 0 || bias < 0)

@@ -5,8 +5,8 @@
  * whose four products the three large ones are taken (Ootomo and Yokota 2022).
  *
  * WGMMA          by warpgroups: WARPS_M is BM / 16, WARPS_N 1, CHUNKS 8, STAGES from 3
- * HALVES         with it, for fp32: by two fp16 parts in place of tf32, see warpgroup_halves.clh; a
- *                chunk is 8 channels, of which the last of a pixel has CHANNELS_LEFT
+ * HALVES         1 or 2, with it, for fp32: by two fp16 parts in place of tf32, see
+ *                warpgroup_halves.clh; a chunk is 8 channels, the last of a pixel CHANNELS_LEFT
  * BM, BN         tile of a work-group, WARPS_M x WARPS_N warps
  * CHUNKS         4 or 8; rows of a stage are 64 or 128 bytes, their chunks permuted against bank
  *                conflicts
