@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 #define MOST_WINDOWS 64
+#define FLOODED 1.5 /* of the device asked for: models may be closed one by one */
 
 /* What comes after a request may still delay it: learn how far to trust what is foreseen. */
 void e2b_elastic_judge(
@@ -163,18 +164,32 @@ static enum e2b_sched_reason refusal(
     return E2B_SCHED_REASON_COUNT;
 }
 
+static double asked_of_all(const struct e2b_policy *policy) {
+    double asked = 0;
+    for (int i = 0; i < policy->model_count; i++)
+        asked += e2b_elastic_asked(policy, i);
+    return asked;
+}
+
 /* Until when is the model's next request refused, if nothing comes before it? Meanwhile batches
- * and copies go on, while its slack will be what it is now. With several models that would depend
- * on what the others get: 0. */
+ * and copies go on, while its slack will be what it is now. Of several models each has its share,
+ * and what one does not take of it others may: so only where much more is asked for than there is.
+ */
 static int64_t refused_for(const struct e2b_policy *policy, int index, double running_ns) {
     const struct e2b_elastic_model *model = &policy->models[index];
+    const struct e2b_forecast_model *table = &policy->forecast.models[index];
     int64_t due_ns = policy->forecast.now_ns + model->window_ns - model->copy_ns;
-    if (policy->model_count > 1 || model->target_ns <= 0)
+    if (model->target_ns <= 0 || (policy->model_count > 1 && asked_of_all(policy) < FLOODED))
         return 0;
     int before = e2b_sched_backlog_until(&model->backlog, due_ns);
     double slack_ns = (double)(model->target_ns - model->reply_ns - model->copy_ns);
     double most_ns = model->trust.limit * slack_ns;
-    double excess_ns = end_of(policy, model, -1, running_ns, before, most_ns) - most_ns;
+    double others_ns = work_until(policy, due_ns)
+        - table->sample_ns * e2b_sched_backlog_until(&model->strict, due_ns);
+    double excess_ns = end_of(policy, model, -1, running_ns + others_ns, before, most_ns) - most_ns;
+    double share = policy->model_count > 1 ? fair_share(policy, index) : 1;
+    double beyond_ns = share < 1 ? before * table->sample_ns / share - most_ns : 0;
+    excess_ns = excess_ns > beyond_ns ? excess_ns : beyond_ns;
     return excess_ns > 0 ? (int64_t)excess_ns : 0;
 }
 

@@ -112,6 +112,31 @@ static void what_lies_apart_is_foreseen_to_run_apart(void **state) {
     }
 }
 
+/* Two models share the device. While it is asked for little more than it has, one that is refused
+ * may have what the other leaves; in a flood both are closed for a while. */
+static void several_models_are_closed_only_in_a_flood(void **state) {
+    (void)state;
+    struct e2b_sched_model models[] = {known_model(1), known_model(1)};
+    struct e2b_sched_actions actions = {0};
+    for (int i = 0; i < 2; i++) {
+        models[i].slot_count = 128;
+        models[i].target_ns = 4000;
+    }
+    struct e2b_policy *policy = e2b_script_policy(ops, models, 2, "");
+    int64_t first_ns = -1, last_ns = -1;
+    for (int i = 0; i < 200; i++)
+        ops->on_event(policy, &(struct e2b_sched_event)READY_OF(i % 2, i, i / 2), &actions);
+    for (int i = 0; i < actions.count; i++)
+        if (actions.list[i].kind == E2B_SCHED_REJECT) {
+            first_ns = first_ns < 0 ? actions.list[i].retry_ns : first_ns;
+            last_ns = actions.list[i].retry_ns;
+        }
+    assert_int_equal(first_ns, 0);
+    assert_true(last_ns > 0 && last_ns < 40000);
+    ops->destroy(policy);
+    e2b_sched_actions_finish(&actions);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hopeless_slots_are_dropped_in_time),
@@ -119,6 +144,7 @@ int main(void) {
         cmocka_unit_test(a_far_deadline_gives_way_to_a_near_one),
         cmocka_unit_test(a_refusal_tells_how_long_it_lasts),
         cmocka_unit_test(what_lies_apart_is_foreseen_to_run_apart),
+        cmocka_unit_test(several_models_are_closed_only_in_a_flood),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
