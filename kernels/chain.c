@@ -10,14 +10,43 @@
 
 extern const struct e2b_source e2b_source_prelude, e2b_source_chain;
 
+bool e2b_chain_tells_times(const struct e2b_traits *traits) {
+    return traits->ptx_sm >= PTX_SM;
+}
+
+#define LOCAL_OPTION "-DLOCAL_"
+
+/* Options that are the same but for those of the size of local memory. */
+static bool same_options(const char *a, const char *b) {
+    while (*a || *b) {
+        size_t length = strcspn(a, " "), other = strcspn(b, " ");
+        bool both_local = !strncmp(a, LOCAL_OPTION, sizeof LOCAL_OPTION - 1)
+            && !strncmp(b, LOCAL_OPTION, sizeof LOCAL_OPTION - 1);
+        if (!both_local && (length != other || memcmp(a, b, length)))
+            return false;
+        a += length + strspn(a + length, " ");
+        b += other + strspn(b + other, " ");
+    }
+    return true;
+}
+
 bool e2b_chain_same_function(const struct e2b_launch *a, const struct e2b_launch *b) {
-    if (a->source != b->source || strcmp(a->kernel, b->kernel) || strcmp(a->options, b->options)
-        || memcmp(a->local, b->local, sizeof a->local) || a->arg_count != b->arg_count)
+    if (a->source != b->source || strcmp(a->kernel, b->kernel)
+        || !same_options(a->options, b->options) || memcmp(a->local, b->local, sizeof a->local)
+        || a->arg_count != b->arg_count)
         return false;
     for (int i = 0; i < a->arg_count; i++)
         if (a->args[i].kind != b->args[i].kind)
             return false;
     return true;
+}
+
+static size_t side(const struct e2b_launch *launch, int dimension) {
+    return launch->local[dimension] > 1 ? launch->local[dimension] : 1;
+}
+
+static size_t items_of(const struct e2b_launch *launch) {
+    return side(launch, 0) * side(launch, 1) * side(launch, 2);
 }
 
 /* Whether text up to `end` declares local memory, not only pointers to it. */
@@ -30,12 +59,40 @@ static bool declares_local(const char *at, const char *end) {
     return false;
 }
 
-bool e2b_chain_takes(const struct e2b_launch *launch) {
-    size_t length = strlen(launch->kernel);
-    const char *at = launch->source->text;
-    while ((at = strstr(at, launch->kernel)) && (at[length] != '(' || at[-1] != ' '))
+/* Where a kernel's name stands before its parameters, up to `end`. */
+static const char *find_kernel(const char *at, const char *name, const char *end) {
+    size_t length = strlen(name);
+    while ((at = strstr(at, name)) && (!end || at < end)) {
+        if (at[length] == '(' && at[-1] == ' ')
+            return at;
         at += length;
-    return at && !declares_local(at, strstr(at, "\n}"));
+    }
+    return NULL;
+}
+
+/* Whether what is written at `at`, in a function that begins after `begin`, is of another kernel.
+ */
+static bool is_of_other_kernel(const char *begin, const char *at, const char *kernel) {
+    const char *word = strstr(begin, "__kernel");
+    return word && word < at && !find_kernel(begin, kernel, at);
+}
+
+bool e2b_chain_has_barriers(const struct e2b_launch *launch) {
+    const char *begin = launch->source->text, *at = begin;
+    while ((at = strstr(at, "barrier("))) {
+        for (const char *next; (next = strstr(begin, "\n}")) && next < at;)
+            begin = next + 2;
+        if (!is_of_other_kernel(begin, at, launch->kernel))
+            return true;
+        at++;
+    }
+    return false;
+}
+
+bool e2b_chain_takes(const struct e2b_launch *launch, size_t items) {
+    const char *at = find_kernel(launch->source->text, launch->kernel, NULL);
+    bool fits = items_of(launch) == items || (items > 1 && !e2b_chain_has_barriers(launch));
+    return at && fits && !declares_local(at, strstr(at, "\n}"));
 }
 
 /* Words, each ended by a newline, each once. */
@@ -243,14 +300,16 @@ static void add_options(struct scan *scan, const char *options, struct e2b_text 
     }
 }
 
-static size_t side(const struct e2b_launch *launch, int dimension) {
-    return launch->local[dimension] > 1 ? launch->local[dimension] : 1;
-}
-
 /* The function as it is called, with what the table says of the stage. */
 static void add_case(const struct e2b_launch *launch, int number, struct e2b_text *out) {
-    e2b_text_add(out, "case %d:\n%s(e%d_%s(place", number,
-        launch->jobs ? "CHAIN_GROUP" : "CHAIN_GROUPS", number, launch->kernel);
+    e2b_text_add(out, "case %d:\n", number);
+    if (!strstr(launch->source->text, "INPUTS_READY"))
+        e2b_text_add(out, "chain_wait(place);\n");
+    if (launch->jobs)
+        e2b_text_add(out, "CHAIN_GROUP(");
+    else
+        e2b_text_add(out, "CHAIN_GROUPS(%zu, ", items_of(launch));
+    e2b_text_add(out, "e%d_%s(place", number, launch->kernel);
     int at = E2B_CHAIN_ARGS;
     for (int i = 0; i < launch->arg_count; i++) {
         switch (launch->args[i].kind) {
@@ -258,18 +317,18 @@ static void add_case(const struct e2b_launch *launch, int number, struct e2b_tex
         case E2B_ARG_OUTPUT:
         case E2B_ARG_SCRATCH:
             e2b_text_add(out,
-                ", (__global void *)buffers[at[%d]], (uint)at[%d] + first * (uint)at[%d]", at,
+                ", (__global void *)buffers[row[%d]], (uint)row[%d] + first * (uint)row[%d]", at,
                 at + 1, at + 2);
             at += 3;
             break;
         case E2B_ARG_PACKED:
-            e2b_text_add(out, ", (__global void *)buffers[at[%d]]", at++);
+            e2b_text_add(out, ", (__global void *)buffers[row[%d]]", at++);
             break;
         case E2B_ARG_INT:
-            e2b_text_add(out, ", at[%d]", at++);
+            e2b_text_add(out, ", row[%d]", at++);
             break;
         case E2B_ARG_FLOAT:
-            e2b_text_add(out, ", as_float(at[%d])", at++);
+            e2b_text_add(out, ", as_float(row[%d])", at++);
             break;
         }
     }
@@ -304,7 +363,7 @@ static void add_kernel(const struct e2b_launch *const *functions, int function_c
     for (int i = 0; i < buffer_count; i++)
         e2b_text_add(out, ", __global char *b%d", i);
     e2b_text_add(out,
-        ") {\n__global char *__local buffers[%d];\n__local uint now[2];\n"
+        ") {\n__global char *__local buffers[%d];\n__local struct chain_state state;\n"
         "#if CHAIN_ITEMS > 1\n__local uint4 memory[CHAIN_LOCAL_BYTES / 16] "
         "__attribute__((aligned(1024)));\n#endif\n"
         "if (chain_item() == 0) {\n",
@@ -312,17 +371,20 @@ static void add_kernel(const struct e2b_launch *const *functions, int function_c
     for (int i = 0; i < buffer_count; i++)
         e2b_text_add(out, "buffers[%d] = b%d;\n", i, i);
     e2b_text_add(out,
-        "}\ncounters += counters_at;\n"
-        "for (bool begun = false; chain_next(table, counters, now, begun); begun = "
-        "true) {\nconst uint job = now[1];\n"
-        "__global const int *at = table + table[1 + now[0]];\n"
-        "struct chain_place place = {.groups = {at[1], at[2], at[3]},\n"
-        ".worker = get_group_id(0), .workers = get_num_groups(0)};\n"
+        "}\ncounters += counters_at;\nchain_enter(table, counters, &state);\n"
+        "__local const int *row = state.row;\nstruct chain_at at = {.stage = -1};\n"
+        "for (int waited = -1; chain_next(table, &state, &at); waited = at.stage) {\n"
+        "const uint next = chain_ask(counters, &at);\n"
+        "struct chain_place place = {.groups = {row[1], row[2], row[3]}, .item = chain_item(),\n"
+        ".worker = get_group_id(0), .workers = get_num_groups(0),\n"
+        ".waits = at.stage != waited && row[row[6]] > 0, .row = row, .counters = counters};\n"
         "#if CHAIN_ITEMS > 1\nplace.local_memory = memory;\n#endif\n"
-        "switch (at[0]) {\n");
+        "CHAIN_BEGIN;\nswitch (row[0]) {\n");
     for (int i = 0; i < function_count; i++)
         add_case(functions[i], i, out);
-    e2b_text_add(out, "}\n}\nchain_leave(table, counters);\n}\n");
+    e2b_text_add(out,
+        "}\nchain_done(counters, &state, &place, &at, next);\n}\nchain_leave(table, "
+        "counters);\n}\n");
 }
 
 /* What is said to the compiler or about the whole program, not to the text: of numbers the largest.
@@ -346,7 +408,8 @@ static void add_program_options(const struct e2b_launch *launch, struct e2b_text
 }
 
 void e2b_chain_text(const struct e2b_traits *traits, const struct e2b_launch *const *functions,
-    int function_count, int buffer_count, struct e2b_text *text, struct e2b_text *options) {
+    int function_count, int buffer_count, size_t items, struct e2b_text *text,
+    struct e2b_text *options) {
     struct e2b_text unused = {0};
     struct scan prelude = {.out = &unused};
     size_t local_bytes = 16;
@@ -359,9 +422,8 @@ void e2b_chain_text(const struct e2b_traits *traits, const struct e2b_launch *co
         if (functions[i]->local_bytes > local_bytes)
             local_bytes = functions[i]->local_bytes;
     }
-    e2b_text_add(text, "#define CHAIN_ITEMS %zu\n#define CHAIN_LOCAL_BYTES %zu\n%s%s",
-        side(functions[0], 0) * side(functions[0], 1) * side(functions[0], 2), local_bytes,
-        traits->ptx_sm >= PTX_SM ? "#define CHAIN_PTX\n" : "", e2b_source_chain.text);
+    e2b_text_add(text, "#define CHAIN_ITEMS %zu\n#define CHAIN_LOCAL_BYTES %zu\n%s%s", items,
+        local_bytes, traits->ptx_sm >= PTX_SM ? "#define CHAIN_PTX\n" : "", e2b_source_chain.text);
     for (int i = 0; i < function_count; i++)
         add_function_text(functions[i], i, text);
     add_kernel(functions, function_count, buffer_count, text);

@@ -65,6 +65,7 @@ struct e2b_call {
     struct e2b_operand *inputs, *outputs;
     const struct e2b_traits *traits; /* emit and accepts only */
     int candidate;                   /* tuning candidate of the variant, 0 is the default */
+    int group_items; /* work-items that a group should have, to be merged; 0: as is best alone */
 };
 
 struct e2b_variant {

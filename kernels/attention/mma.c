@@ -22,6 +22,7 @@ struct shape {
     int warps, bands;
 };
 
+#define WARP 32
 static const struct shape shapes[] = {{4, 1}, {2, 1}, {1, 1}, {8, 1}, {4, 2}, {2, 2}, {8, 2}};
 #define SHAPE_COUNT ((int)(sizeof shapes / sizeof shapes[0]))
 
@@ -99,10 +100,13 @@ static int64_t groups_of(const struct e2b_attention *sizes, struct shape shape) 
         * e2b_ceil_div(sizes->queries, ROWS * shape.warps * shape.bands);
 }
 
-/* Fewer warps where all compute units would not have a group. */
+/* Fewer warps where all compute units would not have a group, unless a size was asked for. */
 static struct shape choose_shape(const struct e2b_call *call, const struct e2b_attention *sizes) {
     if (call->candidate > 0 && call->candidate <= SHAPE_COUNT)
         return shapes[call->candidate - 1];
+    for (int i = 0; i < SHAPE_COUNT; i++)
+        if (shapes[i].warps * WARP == call->group_items)
+            return shapes[i];
     struct shape shape = shapes[0];
     while (shape.warps > 1 && groups_of(sizes, shape) < call->traits->compute_units)
         shape.warps /= 2;
@@ -126,7 +130,7 @@ enum e2b_status e2b_attention_mma_emit(
     if (!launch)
         return err->status;
     launch->local_bytes = (size_t)(keys * key_bytes(call, &sizes));
-    size_t threads = (size_t)shape.warps * 32;
+    size_t threads = (size_t)shape.warps * WARP;
     size_t heads = (size_t)(sizes.samples * sizes.heads);
     e2b_launch_grid(launch, (size_t)groups_of(&sizes, shape) / heads * threads, heads, 1);
     e2b_launch_group(launch, threads, 1, 1);

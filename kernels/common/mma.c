@@ -16,6 +16,8 @@ extern const struct e2b_source e2b_source_mma;
 #define CHUNK_BYTES 16
 #define ALIGN 8                     /* elements: what a thread stores */
 #define MIN_LOCAL_BYTES (49 * 1024) /* of the smallest tile that every device gets */
+#define MOST_TAPS 60000             /* times taps in a row: mma.cl divides by a multiplication */
+#define BIAS_BYTES 1024             /* of local memory */
 #define COLUMN_BLOCK 32             /* columns that mma.cl's fragments permute */
 
 /* Tiles as mma.cl has them, and the share of the peak that they reach when a device is full of them
@@ -64,6 +66,21 @@ static const struct tile tiles[] = {
     {64, 128, 4, 1, 8, 3, 255, HALVES_AHEAD, 1.70, true},
     {64, 64, 4, 1, 8, 4, 255, HALVES_AHEAD, 1.30, true},
 };
+/* Tiles of launches that are merged with their neighbours, by groups of 128 of which two share a
+ * compute unit: as many stages as half of its local memory has room for. */
+#define MERGED_ITEMS 128
+static const struct tile merged_tiles[] = {
+    {64, 128, 4, 1, 8, 4, 255, WARPGROUPS, 1.00, false},
+    {64, 96, 4, 1, 8, 4, 255, WARPGROUPS, 1.00, false},
+    {64, 64, 4, 1, 8, 6, 255, WARPGROUPS, 1.00, false},
+    {64, 32, 4, 1, 8, 8, 255, WARPGROUPS, 1.00, false},
+    {128, 64, 2, 2, 8, 4, 255, WARPS, 0.50, false},
+    {64, 64, 2, 2, 8, 6, 255, WARPS, 0.50, false},
+    {32, 64, 2, 2, 8, 8, 255, WARPS, 0.50, false},
+    {128, 32, 4, 1, 8, 4, 255, WARPS, 0.50, false},
+};
+#define MERGED_TILE_COUNT ((int)(sizeof merged_tiles / sizeof merged_tiles[0]))
+
 static const int splits[] = {1, 2, 4, 8, 16};
 #define TILE_COUNT ((int)(sizeof tiles / sizeof tiles[0]))
 #define SPLIT_COUNT ((int)(sizeof splits / sizeof splits[0]))
@@ -108,7 +125,7 @@ static int64_t stage_bytes(const struct tile *tile) {
 }
 
 static int64_t local_bytes(const struct tile *tile) {
-    return stage_bytes(tile) * tile->stages + 1024;
+    return stage_bytes(tile) * tile->stages + BIAS_BYTES;
 }
 
 static bool all_aligned(const int64_t stride[3]) {
@@ -123,6 +140,8 @@ const char *e2b_mma_refuses(const struct e2b_call *call, const struct e2b_mma_pr
         return "neither fp32 nor fp16";
     if (call->traits->local_bytes < MIN_LOCAL_BYTES)
         return "needs 48 KiB of local memory";
+    if (problem->kernel_h * problem->kernel_w * problem->kernel_w > MOST_TAPS)
+        return "a kernel too large";
     if (problem->outputs_end % ALIGN || !all_aligned(problem->x_stride)
         || !all_aligned(problem->y_stride)
         || (problem->residual_input && !all_aligned(problem->r_stride)))
@@ -156,6 +175,38 @@ static double cost(
     return waves * depth * tile->rows * tile->columns * deep / tile->efficiency;
 }
 
+/* What a stage of a merged launch takes, in ns, as measured on an H200 where it could be: groups
+ * find their inputs in the cache that all share, and are few. */
+#define BEGIN_NS 2500.0      /* to wait for the stage before, and to tell the next */
+#define LATENCY_NS 800.0     /* of that cache, when it is busy */
+#define UNIT_BYTES_NS 80.0   /* that it gives a compute unit */
+#define UNIT_FLOPS_NS 4000.0 /* of a compute unit in fp16 by warpgroups */
+#define SPLIT_NS 1500.0      /* until the last of a tile's groups knows that it is the last */
+#define SPLITS_AT_ONCE 2
+#define GROUPS_A_UNIT 2
+#define F32_SLOWER 6.0
+
+static double merged_cost(
+    const struct e2b_call *call, const struct tile *tile, const struct shape *shape, int split) {
+    int units = call->traits->compute_units > 0 ? call->traits->compute_units : 1;
+    int64_t jobs = shape->row_tiles * shape->column_tiles * split;
+    int64_t slabs = ceil_div(shape->slabs, split), under_way = tile->stages - 1;
+    double slab_bytes = (double)(tile->rows + tile->columns) * tile->chunks * CHUNK_BYTES;
+    double slab_flops = 2.0 * tile->rows * tile->columns * tile->chunks * lanes_of(call, tile)
+        * (call->outputs[0].tensor.dtype == E2B_F32 ? F32_SLOWER : 1) / tile->efficiency;
+    double slab_ns = slab_bytes / UNIT_BYTES_NS > slab_flops / UNIT_FLOPS_NS
+        ? slab_bytes / UNIT_BYTES_NS
+        : slab_flops / UNIT_FLOPS_NS;
+    double busy = (double)(ceil_div(jobs, units) * slabs) * slab_ns;
+    double waiting =
+        (double)(ceil_div(jobs, GROUPS_A_UNIT * units) * ceil_div(slabs, under_way)) * LATENCY_NS;
+    double tile_bytes = (double)(tile->rows * tile->columns) * sizeof(float);
+    double added = split == 1 ? 0
+                              : SPLIT_NS + (double)ceil_div(split, SPLITS_AT_ONCE) * LATENCY_NS
+            + split * tile_bytes / UNIT_BYTES_NS;
+    return BEGIN_NS + (busy > waiting ? busy : waiting) + added;
+}
+
 struct option {
     const struct tile *tile;
     int split;
@@ -172,13 +223,15 @@ static int compare_options(const void *a, const void *b) {
 /* All that can run, cheapest first. */
 static int list_options(const struct e2b_call *call, const struct e2b_mma_problem *problem,
     struct option options[TILE_COUNT * SPLIT_COUNT]) {
-    int count = 0;
-    for (const struct tile *tile = tiles; tile < tiles + TILE_COUNT; tile++) {
+    bool merged = call->group_items == MERGED_ITEMS && call->candidate == 0;
+    const struct tile *from = merged ? merged_tiles : tiles;
+    int tile_count = merged ? MERGED_TILE_COUNT : TILE_COUNT, count = 0;
+    for (const struct tile *tile = from; tile < from + tile_count; tile++) {
         struct shape shape = shape_of(call, problem, tile);
         for (int s = 0; s < SPLIT_COUNT; s++)
             if (fits(call, tile, &shape, splits[s]))
-                options[count++] =
-                    (struct option){tile, splits[s], cost(call, tile, &shape, splits[s])};
+                options[count++] = (struct option){
+                    tile, splits[s], (merged ? merged_cost : cost)(call, tile, &shape, splits[s])};
     }
     qsort(options, (size_t)count, sizeof *options, compare_options);
     return count;
@@ -396,14 +449,16 @@ static void add_split(struct e2b_launch_list *list, struct e2b_launch *launch,
         (struct e2b_scratch){.bytes = tile_count * sizeof(uint32_t), .persistent = true};
     e2b_launch_scratch(launch, partial);
     e2b_launch_scratch(launch, arrived);
+    e2b_launch_int(launch, split);
 }
 
 static void add_geometry(
     const struct e2b_mma_problem *problem, const struct shape *shape, struct e2b_launch *launch) {
     const int64_t numbers[] = {shape->column_tiles, shape->slabs, shape->rows, problem->out_height,
         problem->out_width, problem->height, problem->width, problem->kernel_h * problem->kernel_w,
-        shape->chunks, problem->stride[0], problem->stride[1], problem->dilation[0],
-        problem->dilation[1], problem->pad_top, problem->pad_left, problem->outputs_end};
+        problem->kernel_w, shape->chunks, problem->stride[0], problem->stride[1],
+        problem->dilation[0], problem->dilation[1], problem->pad_top, problem->pad_left,
+        problem->outputs_end};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         e2b_launch_int(launch, numbers[i]);
     const int64_t *strides[] = {problem->x_stride, problem->y_stride, problem->r_stride};
@@ -438,10 +493,10 @@ enum e2b_status e2b_mma_emit(const struct e2b_call *call, const struct e2b_mma_p
     describe_way(tile, problem, way, sizeof way);
     struct e2b_launch *launch = e2b_launch_add(out, &e2b_source_mma, "conv_mma",
         "-D%s -DACTIVATION=%d%s -DBM=%d -DBN=%d -DWARPS_M=%d -DWARPS_N=%d -DCHUNKS=%d -DSTAGES=%d "
-        "-DSLOTS=%d -DSPLITS=%d -DKERNEL_W=%d%s -cl-nv-maxrregcount=%d%s",
+        "-DLOCAL_SLOTS=%d%s%s -cl-nv-maxrregcount=%d%s",
         e2b_dtype_macro(call->outputs[0].tensor.dtype), (int)problem->activation.kind,
         problem->residual_input ? " -DRESIDUAL" : "", tile->rows, tile->columns, tile->warps_m,
-        tile->warps_n, tile->chunks, tile->stages, slots, split, (int)problem->kernel_w,
+        tile->warps_n, tile->chunks, tile->stages, slots, split > 1 ? " -DSPLIT" : "",
         is_pointwise(problem) ? " -DPOINTWISE" : "", tile->registers, way);
     int weights = add_weights(call, problem, tile, &shape, out);
     int bias = add_bias(problem, tile, &shape, out);
@@ -456,7 +511,7 @@ enum e2b_status e2b_mma_emit(const struct e2b_call *call, const struct e2b_mma_p
     if (split > 1)
         add_split(out, launch, tile, &shape, split);
     add_geometry(problem, &shape, launch);
-    launch->local_bytes = (size_t)(stage_bytes(tile) * slots) + CHUNK_BYTES;
+    launch->local_bytes = BIAS_BYTES + (size_t)(stage_bytes(tile) * slots);
     size_t threads = (size_t)(tile->warps_m * tile->warps_n) * 32;
     e2b_launch_grid(
         launch, (size_t)(shape.row_tiles * shape.column_tiles) * threads, (size_t)split, 1);

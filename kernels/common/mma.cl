@@ -10,9 +10,9 @@
  * BM, BN         tile of a work-group, WARPS_M x WARPS_N warps
  * CHUNKS         4 or 8; rows of a stage are 64 or 128 bytes, their chunks permuted against bank
  *                conflicts
- * KERNEL_W       taps in a row; POINTWISE: 1 x 1, stride 1, no padding
- * SLOTS          stages that are used at all: fewer than STAGES where there are fewer slabs
- * SPLITS         > 1: so many groups share a tile's inner dimension; the last one to finish adds up
+ * POINTWISE      1 x 1, stride 1, no padding
+ * LOCAL_SLOTS    stages that are used at all: fewer than STAGES where there are fewer slabs
+ * SPLIT          several groups share a tile's inner dimension; the last one to finish adds up
  * RESIDUAL, ACTIVATION, T_F16 or T_F32 as everywhere */
 
 #include "kernels/common/tensor_core.clh"
@@ -48,6 +48,7 @@
 #define PIECE (16 / (int)sizeof(T)) /* elements that one copy moves */
 #define COPIES_B (B_BYTES / 16 / THREADS)
 #define STEPS (CHUNKS / 2) /* of 32 bytes: one mma deep */
+#define BIAS_BYTES 1024    /* of local memory: a tile's, before the stages */
 #define BAND 16            /* rows of tiles that neighbouring groups go through column by column */
 
 static inline uint swizzled(uint row, uint chunk) {
@@ -81,6 +82,8 @@ struct source {
     int tap, chunk;     /* in the inner dimension: the next ones */
     int taps, chunks, taps_a_pass, chunks_a_pass;
     int height, width, dilation_h, dilation_w, x_row, x_pixel;
+    int kernel_w; /* taps in a row */
+    uint inverse_kernel_w; /* in units of 1 / 65536 */
     int base[PASSES_A], pixel_row[PASSES_A], pixel_column[PASSES_A];
     bool there[PASSES_A];
 };
@@ -103,9 +106,14 @@ static inline void find_pixels(struct source *from, int first, int pixels, int o
 
 /* Where the next chunks lie in x, if they are inside of the image. */
 static inline void find_chunks(struct source *from, int at[PASSES_A], bool inside[PASSES_A]) {
-    int tap_row = from->tap / KERNEL_W, tap_column = from->tap - tap_row * KERNEL_W;
+#ifdef POINTWISE
+    int delta = from->chunk * LANES;
+#else
+    int tap_row = (int)((uint)from->tap * from->inverse_kernel_w >> 16);
+    int tap_column = from->tap - tap_row * from->kernel_w;
     int down = tap_row * from->dilation_h, right = tap_column * from->dilation_w;
     int delta = down * from->x_row + right * from->x_pixel + from->chunk * LANES;
+#endif
 #pragma unroll
     for (int i = 0; i < PASSES_A; i++) {
         inside[i] = from->there[i] && from->tap < from->taps;
@@ -134,7 +142,7 @@ static inline void copy_weights(struct source *from, uint to, uint thread) {
 #ifdef HALVES
 #include "kernels/common/warpgroup_halves.clh"
 #else
-static inline void copy_slab(struct source *from, uint to, uint thread) {
+static inline void copy_pixels(struct source *from, uint to) {
     int at[PASSES_A];
     bool inside[PASSES_A];
     find_chunks(from, at, inside);
@@ -142,131 +150,51 @@ static inline void copy_slab(struct source *from, uint to, uint thread) {
     for (int i = 0; i < PASSES_A; i++)
         copy_chunk(to + swizzled(from->row + i * ROWS_A_PASS, from->chunk_at), from->x + at[i],
             inside[i] ? 16 : 0);
+}
+
+/* Slabs that are copied before the first is multiplied. Where a stage is left for a product that goes
+ * on while the next one begins, tensor cores never wait; in a chain, memory is what they wait for. */
+#if defined(WGMMA) && !defined(CHAIN)
+#define AHEAD (STAGES - 2)
+#else
+#define AHEAD (STAGES - 1)
+#endif
+
+/* Weights wait for nobody. In a chain there may be time to bring all of them near. */
+static inline void start_weights(struct source *from, int slabs, uint stages, uint thread) {
+#pragma unroll 1
+    for (int s = 0; s < AHEAD && s < slabs; s++)
+        copy_weights(from, stages + s * STAGE_BYTES, thread);
+#ifdef CHAIN
+    __global const T *lines = from->weights - thread * PIECE;
+    for (int i = (int)thread; i < (slabs - AHEAD) * (B_BYTES / LINE_BYTES); i += THREADS)
+        prefetch_line(lines + i * (LINE_BYTES / (int)sizeof(T)));
+#endif
+}
+
+static inline void start_pixels(struct source *from, int slabs, uint stages) {
+#pragma unroll 1
+    for (int s = 0; s < AHEAD; s++) {
+        if (s < slabs)
+            copy_pixels(from, stages + s * STAGE_BYTES);
+        commit();
+    }
+}
+
+static inline void copy_slab(struct source *from, uint to, uint thread) {
     copy_weights(from, to, thread);
+    copy_pixels(from, to);
 }
 
 #ifdef WGMMA
 #include "kernels/common/warpgroup.clh"
 #else
-/* sum += a b, TILES_M x TILES_N tiles one mma deep. Tensor cores cut off what does not fit their
- * sums, where an addition rounds: in fp32, they only add up a step from zero. */
-static inline void multiply_step(
-    float sum[TILES_M][TILES_N][4], uint a[TILES_M][4], uint b[TILES_N][2]) {
-#if defined(T_F16)
-#pragma unroll
-    for (int i = 0; i < TILES_M; i++)
-#pragma unroll
-        for (int j = 0; j < TILES_N; j++)
-            MULTIPLY(sum[i][j], a[i], b[j]);
-#else
-    uint b_low[TILES_N][2];
-#pragma unroll
-    for (int j = 0; j < TILES_N * 2; j++) {
-        b_low[j / 2][j % 2] = low_part(b[j / 2][j % 2]);
-        b[j / 2][j % 2] = high_part(b[j / 2][j % 2]);
-    }
-#pragma unroll
-    for (int i = 0; i < TILES_M; i++) {
-        uint a_low[4];
-        float part[TILES_N][4];
-#pragma unroll
-        for (int k = 0; k < 4; k++) {
-            a_low[k] = low_part(a[i][k]);
-            a[i][k] = high_part(a[i][k]);
-        }
-#pragma unroll
-        for (int j = 0; j < TILES_N; j++)
-            MULTIPLY_FIRST(part[j], a_low, b[j]);
-#pragma unroll
-        for (int j = 0; j < TILES_N; j++)
-            MULTIPLY(part[j], a[i], b_low[j]);
-#pragma unroll
-        for (int j = 0; j < TILES_N; j++)
-            MULTIPLY(part[j], a[i], b[j]);
-#pragma unroll
-        for (int j = 0; j < TILES_N * 4; j++)
-            sum[i][j / 4][j % 4] += part[j / 4][j % 4];
-    }
-#endif
-}
-
-static inline void multiply_slab(float sum[TILES_M][TILES_N][4], uint from, uint a_row,
-    uint a_chunk, uint b_row, uint b_chunk) {
-#pragma unroll
-    for (int step = 0; step < STEPS; step++) {
-        uint a[TILES_M][4], b[TILES_N][2];
-#pragma unroll
-        for (int i = 0; i < TILES_M; i++)
-            LOAD_MATRICES(a[i][0], a[i][1], a[i][2], a[i][3],
-                from + swizzled(a_row + i * 16, a_chunk + step * 2));
-#pragma unroll
-        for (int j = 0; j < TILES_N; j += 2)
-            LOAD_MATRICES(b[j][0], b[j][1], b[j + 1][0], b[j + 1][1],
-                from + A_BYTES + swizzled(b_row + j * 8, b_chunk + step * 2));
-        multiply_step(sum, a, b);
-    }
-}
-
-static inline void multiply_tile(float sum[TILES_M][TILES_N][4], struct source *from, int slabs,
-    uint stages, uint thread, uint warp_m, uint warp_n) {
-    uint lane = thread & 31;
-    uint a_row = warp_m * (BM / WARPS_M) + (lane & 15), a_chunk = lane >> 4;
-    uint b_row = warp_n * (BN / WARPS_N) + (lane & 7) + ((lane >> 4) << 3), b_chunk = lane >> 3 & 1;
-    int left = slabs; /* to copy */
-#pragma unroll
-    for (int s = 0; s < STAGES - 1; s++) {
-        if (left-- > 0)
-            copy_slab(from, stages + s * STAGE_BYTES, thread);
-        commit();
-    }
-    int reading = 0, writing = STAGES - 1;
-    for (int slab = 0; slab < slabs; slab++) {
-        wait_for_oldest();
-        barrier(CLK_LOCAL_MEM_FENCE);
-        if (left-- > 0)
-            copy_slab(from, stages + writing * STAGE_BYTES, thread);
-        commit();
-        multiply_slab(sum, stages + reading * STAGE_BYTES, a_row, a_chunk, b_row, b_chunk);
-        reading = reading == STAGES - 1 ? 0 : reading + 1;
-        writing = writing == STAGES - 1 ? 0 : writing + 1;
-    }
-}
-
+#include "kernels/common/warps.clh"
 #endif
 #endif
 
-#if SPLITS > 1
-#define SUMS (TILES_M * TILES_N * 4)
-#define SUM(i) sum[(i) / (TILES_N * 4)][(i) / 4 % TILES_N][(i) % 4]
-
-/* True for the group that arrives last at the tile: it has the sum of all splits, added in their
- * order, so that it does not depend on who comes last. */
-static inline bool add_splits(float sum[TILES_M][TILES_N][4], __global float *partial,
-    __global uint *arrived, __local uint *last, uint split, uint thread) {
-    partial += thread;
-#pragma unroll
-    for (int i = 0; i < SUMS; i++)
-        partial[(split * SUMS + i) * THREADS] = SUM(i);
-    asm volatile("fence.acq_rel.gpu;" ::: "memory");
-    barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE);
-    if (thread == 0) {
-        *last = atomic_inc((volatile __global uint *)arrived) == SPLITS - 1;
-        if (*last)
-            *arrived = 0; /* for the next run */
-        asm volatile("fence.acq_rel.gpu;" ::: "memory");
-    }
-    barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE);
-    if (!*last)
-        return false;
-#pragma unroll
-    for (int i = 0; i < SUMS; i++)
-        SUM(i) = 0.0f;
-    for (uint s = 0; s < SPLITS; s++)
-#pragma unroll
-        for (int i = 0; i < SUMS; i++)
-            SUM(i) += partial[(s * SUMS + i) * THREADS];
-    return true;
-}
+#ifdef SPLIT
+#include "kernels/common/mma_splits.clh"
 #endif
 
 /* Weights are packed so that of four neighbouring 8-column tiles a thread holds 8 channels in a row;
@@ -278,9 +206,13 @@ static inline float8 eight_sums(float sum[TILES_N][4], int j, int half_tile) {
 }
 
 /* Some eight residuals are asked for before the first is used: those of a pass, which takes all rows
- * of a thread and PASS blocks of 32 columns. */
+ * of a thread and PASS blocks of 32 columns. In a chain, where there are registers for it, all are
+ * asked for before the first product. */
 #define ROWS (TILES_M * 2)
-#if BM / WARPS_M >= 64 || BN / WARPS_N == 32
+#ifdef CHAIN
+#define PASS (TILES_N / 4)
+#define RESIDUAL_EARLY
+#elif BM / WARPS_M >= 64 || BN / WARPS_N == 32
 #define PASS 1
 #elif BN / WARPS_N % 96 == 0
 #define PASS 3
@@ -290,40 +222,58 @@ static inline float8 eight_sums(float sum[TILES_N][4], int j, int half_tile) {
 #define PASS 4
 #endif
 
-static inline void finish_tile(float sum[TILES_M][TILES_N][4], __global T *y,
-    __global const T *residual, __global const float *bias, __global const T *scales, int first_row,
-    int first_channel, int pixels, int channels_end, int out_height, int out_width,
-    struct strides to, struct strides by, float act_a, float act_b) {
-    int to_at[ROWS], by_at[ROWS];
+/* What a thread writes: rows 8 apart, each 8 channels of every 32. */
+struct target {
+    int first_row, first_channel, pixels, channels_end;
+    int to[ROWS], by[ROWS]; /* its rows in the output, and in the residual */
+};
+
+static inline struct target find_target(int first_row, int first_channel, int pixels,
+    int channels_end, int out_height, int out_width, struct strides to, struct strides by) {
+    struct target at = {first_row, first_channel, pixels, channels_end};
 #pragma unroll
     for (int i = 0; i < ROWS; i++) {
         int pixel = min(first_row + i * 8, pixels - 1);
-        to_at[i] = locate(pixel, out_height, out_width, to) + first_channel;
-        by_at[i] = locate(pixel, out_height, out_width, by) + first_channel;
+        at.to[i] = locate(pixel, out_height, out_width, to) + first_channel;
+        at.by[i] = locate(pixel, out_height, out_width, by) + first_channel;
     }
+    return at;
+}
+
+static inline void load_residual(OUTPUTS added[PASS][ROWS], __global const T *residual,
+    const struct target *at, int column) {
+#ifdef RESIDUAL
+#pragma unroll
+    for (int k = 0; k < PASS * ROWS; k++) {
+        int j = column + k / ROWS;
+        if (at->first_channel + j * 32 < at->channels_end)
+            added[k / ROWS][k % ROWS] =
+                *(__global const OUTPUTS *)(residual + at->by[k % ROWS] + j * 32);
+    }
+#endif
+}
+
+static inline void finish_tile(float sum[TILES_M][TILES_N][4], OUTPUTS added[PASS][ROWS],
+    __global T *y, __global const T *residual, __local const float *bias, __global const T *scales,
+    const struct target *at,
+    float act_a, float act_b) {
 #pragma unroll
     for (int column = 0; column < TILES_N / 4; column += PASS) {
-        OUTPUTS added[PASS][ROWS];
-#pragma unroll
-        for (int k = 0; k < PASS * ROWS; k++) {
-            int j = column + k / ROWS;
-#ifdef RESIDUAL
-            if (first_channel + j * 32 < channels_end)
-                added[k / ROWS][k % ROWS] =
-                    *(__global const OUTPUTS *)(residual + by_at[k % ROWS] + j * 32);
+#ifndef RESIDUAL_EARLY
+        load_residual(added, residual, at, column);
 #endif
-        }
 #pragma unroll
         for (int k = 0; k < PASS * ROWS; k++) {
             int j = column + k / ROWS, i = k % ROWS;
-            int channel = first_channel + j * 32;
-            float8 v = eight_sums(sum[i / 2], j * 4, i % 2) * COLUMN_SCALES(scales + channel)
-                + vload8(0, bias + channel);
+            float8 v = eight_sums(sum[i / 2], j * 4, i % 2)
+                    * COLUMN_SCALES(scales + at->first_channel + j * 32)
+                + vload8(0, bias + j * 32);
 #ifdef RESIDUAL
             v += numbers(added[k / ROWS][i]);
 #endif
-            if (first_row + i * 8 < pixels && first_channel + j * 32 < channels_end)
-                store_outputs(y + to_at[i] + j * 32, activate8(v, act_a, act_b));
+            if (at->first_row + i * 8 < at->pixels
+                && at->first_channel + j * 32 < at->channels_end)
+                store_outputs(y + at->to[i] + j * 32, activate8(v, act_a, act_b));
         }
     }
 }
@@ -338,27 +288,28 @@ static inline void finish_tile(float sum[TILES_M][TILES_N][4], __global T *y,
 #define residual_at y_at
 #endif
 
-#if SPLITS > 1
+#ifdef SPLIT
 #define SHARED_TILE                                                                                \
-    __global float *partial, uint partial_at, __global uint *arrived, uint arrived_at,
+    __global float *partial, uint partial_at, __global uint *arrived, uint arrived_at, int splits,
 #else
 #define SHARED_TILE
+#define splits 1
 #endif
 
 __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv_mma(TENSORS,
     __global const T *weights, __global const float *restrict bias, SHARED_TILE int column_tiles, int slabs,
-    int pixels, int out_height, int out_width, int height, int width, int taps, int chunks,
+    int pixels, int out_height, int out_width, int height, int width, int taps, int kernel_w, int chunks,
     int stride_h, int stride_w, int dilation_h, int dilation_w, int pad_top, int pad_left,
     int channels_end, int x_sample, int x_row, int x_pixel, int y_sample, int y_row, int y_pixel,
     int r_sample, int r_row, int r_pixel, float act_a, float act_b) {
-    LOCAL(stages, STAGE_BYTES * SLOTS / 16 + 1);
+    LOCAL(memory, (BIAS_BYTES + STAGE_BYTES * LOCAL_SLOTS) / 16);
     uint thread = get_local_id(0), lane = thread & 31, warp = thread >> 5;
     uint warp_m = warp % WARPS_M, warp_n = warp / WARPS_M;
     int tile = get_group_id(0), split = get_group_id(1);
     int band = tile / (BAND * column_tiles), in_band = tile - band * BAND * column_tiles;
     int band_rows = min(BAND, (pixels + BM - 1) / BM - band * BAND);
     int row_tile = band * BAND + in_band % band_rows, column_tile = in_band / band_rows;
-    int first_slab = slabs * split / SPLITS, end_slab = slabs * (split + 1) / SPLITS;
+    int first_slab = slabs * split / splits, end_slab = slabs * (split + 1) / splits;
     int at = first_slab * CHUNKS + (int)(thread % CHUNKS_A_PASS);
     struct strides x_by = {x_sample, x_row, x_pixel}, y_by = {y_sample, y_row, y_pixel};
     struct strides r_by = {r_sample, r_row, r_pixel};
@@ -378,23 +329,42 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv_mma(TENS
         .dilation_h = dilation_h,
         .dilation_w = dilation_w,
         .x_row = x_row,
-        .x_pixel = x_pixel};
+        .x_pixel = x_pixel,
+        .kernel_w = kernel_w,
+        .inverse_kernel_w = 65536 / (uint)kernel_w + 1};
     find_pixels(&from, row_tile * BM + (int)from.row, pixels, out_height, out_width, x_by, stride_h,
         stride_w, pad_top, pad_left);
+    int slab_count = end_slab - first_slab;
+    uint stages = (uint)(size_t)memory + BIAS_BYTES;
+    if (thread < BN / 4)
+        copy_chunk((uint)(size_t)memory + thread * 16, bias + column_tile * BN + thread * 4, 16);
+#ifndef HALVES
+    start_weights(&from, slab_count, stages, thread);
+#endif
+    int lane_channel = (int)(warp_n * (BN / WARPS_N) + (lane & 3) * 8);
+    INPUTS_READY;
+#ifndef HALVES
+    start_pixels(&from, slab_count, stages);
+#endif
+    struct target at_y =
+        find_target(row_tile * BM + (int)(warp_m * (BM / WARPS_M) + (lane >> 2)),
+            column_tile * BN + lane_channel, pixels, channels_end, out_height, out_width, y_by, r_by);
+    OUTPUTS added[PASS][ROWS];
+#ifdef RESIDUAL_EARLY
+    load_residual(added, residual + residual_at, &at_y, 0);
+#endif
     float sum[TILES_M][TILES_N][4];
 #pragma unroll
     for (int i = 0; i < TILES_M * TILES_N * 4; i++)
         sum[i / (TILES_N * 4)][i / 4 % TILES_N][i % 4] = 0.0f;
-    multiply_tile(sum, &from, end_slab - first_slab, (uint)(size_t)stages, thread, warp_m, warp_n);
-#if SPLITS > 1
-    __local uint *last = (__local uint *)(stages + STAGE_BYTES * SLOTS / 16);
-    partial += partial_at + (size_t)tile * SPLITS * SUMS * THREADS;
-    if (!add_splits(sum, partial, arrived + arrived_at + tile, last, split, thread))
+    multiply_tile(sum, &from, slab_count, stages, thread, warp_m, warp_n);
+#ifdef SPLIT
+    __global float4 *sums = (__global float4 *)(partial + partial_at);
+    if (!add_splits(sum, sums + (size_t)tile * splits * QUADS * THREADS,
+            arrived + arrived_at + tile, (__local uint *)memory + BIAS_BYTES / 4, split, splits, thread))
         return;
 #endif
-    finish_tile(sum, y + y_at, residual + residual_at, bias,
-        weights + (size_t)column_tiles * slabs * (B_BYTES / sizeof(T)),
-        row_tile * BM + (int)(warp_m * (BM / WARPS_M) + (lane >> 2)),
-        column_tile * BN + (int)(warp_n * (BN / WARPS_N) + (lane & 3) * 8), pixels, channels_end,
-        out_height, out_width, y_by, r_by, act_a, act_b);
+    finish_tile(sum, added, y + y_at, residual + residual_at,
+        (__local const float *)memory + lane_channel,
+        weights + (size_t)column_tiles * slabs * (B_BYTES / sizeof(T)), &at_y, act_a, act_b);
 }

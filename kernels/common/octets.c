@@ -5,7 +5,10 @@
 #define GROUP 128           /* work-items, */
 #define MAX_LINES 64        /* of which a group may have so many along dimension 2 */
 #define ITEMS_PER_UNIT 1024 /* that keep a compute unit's memory accesses busy */
-#define MAX_COLUMNS 10      /* inputs of a line that a work-item's registers hold */
+#define MERGED_MAX_COLUMNS 6
+#define MERGED_ITEMS_PER_UNIT 256 /* that a merged launch has */
+#define MAX_COLUMNS 10            /* inputs of a line that a work-item's registers hold */
+#define MAX_OCTETS 256            /* of a group that is as wide as they are */
 #define PTX_SM 80
 
 static const int runs[] = {2, 4, 7, 8};
@@ -32,11 +35,14 @@ static int64_t columns(const struct e2b_octet_windows *windows, int run) {
 
 int e2b_octets_run(
     const struct e2b_traits *traits, const struct e2b_octet_windows *windows, int candidate) {
-    int64_t wanted = (int64_t)traits->compute_units * ITEMS_PER_UNIT, width = windows->width;
+    int64_t wanted =
+        (int64_t)traits->compute_units * (windows->merged ? MERGED_ITEMS_PER_UNIT : ITEMS_PER_UNIT);
+    int64_t width = windows->width;
     if (candidate > 0 && candidate <= RUN_COUNT)
         return runs[candidate - 1];
     int best = 1;
-    for (int i = 0; i < RUN_COUNT && columns(windows, runs[i]) <= MAX_COLUMNS; i++) {
+    int most = windows->merged ? MERGED_MAX_COLUMNS : MAX_COLUMNS;
+    for (int i = 0; i < RUN_COUNT && columns(windows, runs[i]) <= most; i++) {
         int64_t items = e2b_ceil_div(width, runs[i]);
         if (windows->lines * windows->octets * items >= wanted
             && (items * runs[i] - width) * 8 <= width)
@@ -49,6 +55,11 @@ void e2b_octets_grid(struct e2b_launch *launch, const struct e2b_octet_windows *
     size_t octets = (size_t)windows->octets, width = (size_t)windows->width, x = 1, y = 1;
     e2b_launch_grid(
         launch, octets, (width + (size_t)run - 1) / (size_t)run, (size_t)windows->lines);
+    if (windows->merged && octets <= MAX_OCTETS) {
+        size_t lines = (GROUP + octets - 1) / octets;
+        e2b_launch_group(launch, octets, 1, lines < MAX_LINES ? lines : MAX_LINES);
+        return;
+    }
     while (x < octets && x < GROUP)
         x *= 2;
     while (x * y < GROUP && y * (size_t)run < width)

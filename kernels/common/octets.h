@@ -17,6 +17,7 @@ const char *e2b_octets_option(const struct e2b_traits *traits);
 struct e2b_octet_windows {
     int64_t octets, width, lines;
     int64_t kernel, stride, dilation; /* along a line */
+    bool merged; /* work-items are few, and groups cut anew: see struct e2b_call's group_items */
 };
 
 /* Neighbours that a work-item makes: more of them load less, fewer keep more of the device busy and

@@ -124,7 +124,8 @@ enum e2b_status e2b_conv_depthwise_emit(
         .lines = g.n * g.oh,
         .kernel = g.kw,
         .stride = params->stride[1],
-        .dilation = params->dilation[1]};
+        .dilation = params->dilation[1],
+        .merged = call->group_items > 0};
     int run = e2b_octets_run(call->traits, &windows, call->candidate);
     snprintf(more, sizeof more,
         "-DPIXELS=%d -DKERNEL_H=%d -DKERNEL_W=%d -DSTRIDE_W=%d -DDILATION_W=%d%s", run, (int)g.kh,

@@ -276,14 +276,23 @@ static enum e2b_status emit(
     return E2B_OK;
 }
 
+/* 32 vectors of channels by 4 shares of the pixels. */
+#define GROUP_LANES 32
+#define GROUP_SHARES 4
+#define GROUP (GROUP_LANES * GROUP_SHARES)
+
+static int64_t group_bytes(const struct e2b_call *call) {
+    return GROUP * vector_width(call) * (int64_t)sizeof(float);
+}
+
 static bool accepts_group(const struct e2b_call *call, char *reason, size_t reason_bytes) {
     const struct e2b_pool_params *pool = call->params;
-    const char *why = !pool->global               ? "only for global pooling"
-        : call->traits->is_cpu                    ? "needs local memory"
-        : call->traits->max_group < 256           ? "needs groups of 256"
-        : pool->kernel[0] * pool->kernel[1] < 16  ? "few pixels: pool_window does it"
-        : call->traits->local_bytes < 256 * 4 * 4 ? "needs 4 KiB of local memory"
-                                                  : NULL;
+    const char *why = !pool->global                     ? "only for global pooling"
+        : call->traits->is_cpu                          ? "needs local memory"
+        : call->traits->max_group < GROUP               ? "needs groups of 128"
+        : pool->kernel[0] * pool->kernel[1] < 16        ? "few pixels: pool_window does it"
+        : call->traits->local_bytes < group_bytes(call) ? "needs 8 KiB of local memory"
+                                                        : NULL;
     if (why) {
         snprintf(reason, reason_bytes, "%s", why);
         return false;
@@ -291,7 +300,6 @@ static bool accepts_group(const struct e2b_call *call, char *reason, size_t reas
     return accepts(call, reason, reason_bytes);
 }
 
-/* 32 vectors of channels by 8 shares of the pixels a group. */
 static enum e2b_status emit_group(
     const struct e2b_call *call, struct e2b_launch_list *list, struct e2b_error *err) {
     const struct e2b_tensor *out = &call->outputs[0].tensor;
@@ -304,8 +312,9 @@ static enum e2b_status emit_group(
         return e2b_fail_memory(err, "a launch");
     int64_t chunks = (to.c + e2b_pad_lanes(out, call->traits)) / width;
     e2b_launch_int(launch, chunks);
-    e2b_launch_grid(launch, (size_t)chunks, 8, (size_t)to.n);
-    e2b_launch_group(launch, 32, 8, 1);
+    launch->local_bytes = (size_t)group_bytes(call);
+    e2b_launch_grid(launch, (size_t)chunks, GROUP_SHARES, (size_t)to.n);
+    e2b_launch_group(launch, GROUP_LANES, GROUP_SHARES, 1);
     return E2B_OK;
 }
 

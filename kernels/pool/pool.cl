@@ -64,11 +64,12 @@ __kernel void pool_window(__global const T *in, uint in_offset, IMAGE(in), __glo
 }
 
 #define LANES 32
-#define SHARES 8
+#define SHARES 4
 
 __kernel void pool_global(__global const T *in, uint in_offset, IMAGE(in), __global T *out,
     uint out_offset, IMAGE(out), int chunks) {
-    __local FLOATV part[SHARES][LANES];
+    LOCAL(parts, SHARES * LANES * V / 4);
+    __local FLOATV *part = (__local FLOATV *)parts;
     int lane = (int)get_local_id(0), share = (int)get_local_id(1), n = (int)get_global_id(2);
     int chunk = (int)get_global_id(0);
     int c = min(chunk, chunks - 1) * V;
@@ -78,11 +79,11 @@ __kernel void pool_global(__global const T *in, uint in_offset, IMAGE(in), __glo
         int row = i / in_w;
         sum = ADD(sum, LOADV(image, row * in_h_stride + (i - row * in_w) * in_w_stride));
     }
-    part[share][lane] = sum;
+    part[share * LANES + lane] = sum;
     barrier(CLK_LOCAL_MEM_FENCE);
     if (share == 0 && chunk < chunks) {
         for (int i = 1; i < SHARES; i++)
-            sum = ADD(sum, part[i][lane]);
+            sum = ADD(sum, part[i * LANES + lane]);
 #ifdef AVERAGE
         sum /= (float)(in_h * in_w);
 #endif

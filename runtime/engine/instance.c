@@ -1,5 +1,6 @@
 #include "runtime/engine/instance.h"
 
+#include "kernels/chain.h"
 #include "runtime/engine/merge.h"
 
 #include <stdlib.h>
@@ -213,4 +214,17 @@ enum e2b_status e2b_instance_run_traced(
         if (enqueue_step(instance, i, &events[i], err) != E2B_OK)
             return err->status;
     return instance->device->ops->flush(instance->queue, err);
+}
+
+enum e2b_status e2b_instance_read_times(
+    struct e2b_instance *instance, int step, uint32_t *times, struct e2b_error *err) {
+    const struct e2b_chain *chain = e2b_plan_step(instance->plan, step)->chain;
+    size_t bytes =
+        (size_t)chain->ends[chain->stage_count - 1] * E2B_CHAIN_TIME_WORDS * sizeof(uint32_t);
+    const struct e2b_device_ops *ops = instance->device->ops;
+    if (ops->enqueue_read(
+            instance->queue, instance->arena, (size_t)chain->times_offset, times, bytes, NULL, err)
+        == E2B_OK)
+        ops->finish(instance->queue, err);
+    return err->status;
 }

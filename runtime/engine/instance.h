@@ -29,4 +29,9 @@ enum e2b_status e2b_instance_run(struct e2b_instance *instance, int first, struc
 enum e2b_status e2b_instance_run_traced(
     struct e2b_instance *instance, int first, struct e2b_event **events, struct e2b_error *err);
 
+/* What the jobs of a merged step told of their times in the last run, which has ended: words of
+ * kernels/chain.h, one set a job. For plans that were asked for times. */
+enum e2b_status e2b_instance_read_times(
+    struct e2b_instance *instance, int step, uint32_t *times, struct e2b_error *err);
+
 #endif

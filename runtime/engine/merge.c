@@ -1,22 +1,16 @@
 #include "runtime/engine/merge.h"
 
 #include "kernels/chain.h"
+#include "runtime/engine/stage.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_STAGES 256
-#define MAX_FUNCTIONS 6 /* compilers take more than twice as long for twice as many */
-/* Share of the work's time that the launches saved must have taken: compiling is worth it. Stages
- * of a chain do not fill a GPU as launches that run into each other do. */
-#define LEAST_GAIN 0.1
-#define LEAST_GAIN_GPU 2.0
-#define GPU_LANES 128
-#define GPU_ITEMS 256 /* that a compute unit holds at once, registers allowing no more */
-#define FLOPS_A_LANE_NS 4
+/* Of a program: compilers take more than twice as long for twice as many. */
+#define MAX_FUNCTIONS 24
+#define MAX_FUNCTIONS_CPU 6
 #define CHAIN_PATH "kernels/common/chain.cl"
 #define MAX_BUFFERS 120
-#define JOBS_PER_WORKER 12
 
 static bool share_lanes(const struct e2b_footprint *a, const struct e2b_footprint *b) {
     if (!a->pitch || a->pitch != b->pitch)
@@ -56,7 +50,8 @@ void e2b_merge_waits(const struct e2b_step *stages, int count, bool *waits) {
 /* Functions of one program, which any number of chains may share. */
 struct program {
     struct e2b_launch functions[MAX_FUNCTIONS];
-    int function_count, buffer_count; /* buffers: the most that a chain has */
+    int function_count, most_functions;
+    int buffer_count; /* the most that a chain has */
 };
 
 /* State of one e2b_merge. */
@@ -65,38 +60,15 @@ struct merge {
     struct e2b_memory_layout *memory;
     struct program *programs;
     int program_count, program_capacity;
-    bool always;
-    size_t items; /* a group */
+    bool always, times;
+    struct e2b_staging staging;
     struct e2b_error *err;
 };
 
-static size_t items_of(const struct e2b_launch *launch) {
-    size_t items = 1;
-    for (int i = 0; i < 3; i++)
-        items *= launch->local[i] > 1 ? launch->local[i] : 1;
-    return items;
-}
-
 static bool can_merge(const struct merge *merge, const struct e2b_step *step) {
-    return !step->launch.routine && step->zero_bytes == 0 && items_of(&step->launch) == merge->items
-        && e2b_chain_takes(&step->launch);
-}
-
-/* The size of group that most launches have. */
-static size_t commonest_items(const struct e2b_step *steps, int count) {
-    size_t commonest = 1;
-    int most = 0;
-    for (int i = 0; i < count; i++) {
-        size_t items = items_of(&steps[i].launch);
-        int same = 0;
-        for (int k = i; k < count; k++)
-            same += items_of(&steps[k].launch) == items;
-        if (same > most) {
-            most = same;
-            commonest = items;
-        }
-    }
-    return commonest;
+    return !step->launch.routine && step->zero_bytes == 0
+        && e2b_chain_takes(&step->launch, merge->staging.items)
+        && (merge->always || e2b_stage_suits(&merge->staging, &step->launch));
 }
 
 static int find_function(const struct program *program, const struct e2b_launch *launch) {
@@ -107,9 +79,12 @@ static int find_function(const struct program *program, const struct e2b_launch 
 }
 
 static bool add_function(struct program *program, const struct e2b_launch *launch) {
-    if (find_function(program, launch) >= 0)
+    int same = find_function(program, launch);
+    if (same >= 0 && launch->local_bytes > program->functions[same].local_bytes)
+        program->functions[same].local_bytes = launch->local_bytes;
+    if (same >= 0)
         return true;
-    if (program->function_count == MAX_FUNCTIONS)
+    if (program->function_count == program->most_functions)
         return false;
     program->functions[program->function_count++] = *launch;
     return true;
@@ -149,43 +124,49 @@ static bool same_buffer(const struct e2b_bound_arg *a, const struct e2b_bound_ar
                                          : a->place == E2B_PLACE_ARENA || a->index == b->index;
 }
 
+/* Its place among the chain's buffers, where it is added unless they are MAX_BUFFERS: -1 then. */
 static int buffer_of(struct e2b_chain *chain, const struct e2b_bound_arg *arg) {
     for (int i = 0; i < chain->buffer_count; i++)
         if (same_buffer(&chain->buffers[i], arg))
             return i;
+    if (chain->buffer_count == MAX_BUFFERS)
+        return -1;
     chain->buffers[chain->buffer_count] = *arg;
     return chain->buffer_count++;
 }
 
-static int buffers_added(const struct e2b_step *step) {
-    int count = 0;
+static bool add_buffers(struct e2b_chain *chain, const struct e2b_step *step) {
     for (int i = 0; i < step->launch.arg_count; i++)
-        count += !step->args[i].is_value;
-    return count;
+        if (!step->args[i].is_value && buffer_of(chain, &step->args[i]) < 0)
+            return false;
+    return true;
 }
 
-/* Whether the launches saved are worth a compilation: some part of the work's time, as it would be
- * at the device's peak. */
-static bool pays(const struct merge *merge, const struct e2b_step *steps, int count) {
-    const struct e2b_traits *traits = &merge->device->traits;
-    double lanes = traits->vector_bytes > 0 ? traits->vector_bytes / 2.0 : GPU_LANES, flops = 0;
-    for (int i = 0; i < count; i++)
-        flops += steps[i].launch.flops;
-    double work_ns = flops / (traits->compute_units * lanes * FLOPS_A_LANE_NS);
-    double least = traits->is_cpu ? LEAST_GAIN : LEAST_GAIN_GPU;
-    return merge->always || (double)(count - 1) * traits->launch_ns > least * work_ns;
+/* Of so many stages those before the first that has to wait for too many others. */
+static int limit_waits(const struct e2b_step *steps, int count) {
+    bool *waits = calloc((size_t)count * (size_t)count + 1, sizeof *waits);
+    int stages = waits ? 0 : count, waited = 0;
+    if (waits)
+        e2b_merge_waits(steps, count, waits);
+    for (; stages < count && waited <= E2B_CHAIN_MAX_WAITS; stages++)
+        for (int i = waited = 0; i < stages; i++)
+            waited += waits[stages * count + i];
+    free(waits);
+    return waited <= E2B_CHAIN_MAX_WAITS ? stages : stages - 1;
 }
 
 /* As many steps from the first on as one chain can have, and their functions. */
 static int count_stages(
     const struct merge *merge, const struct e2b_step *steps, int count, struct program *functions) {
-    int stages = 0, buffers = 0;
+    struct e2b_bound_arg buffers[MAX_BUFFERS];
+    struct e2b_chain chain = {.buffers = buffers};
+    int stages = 0;
     functions->function_count = functions->buffer_count = 0;
-    while (stages < count && stages < MAX_STAGES && can_merge(merge, &steps[stages])
-        && (buffers += buffers_added(&steps[stages])) <= MAX_BUFFERS
-        && add_function(functions, &steps[stages].launch))
+    functions->most_functions = merge->device->traits.is_cpu ? MAX_FUNCTIONS_CPU : MAX_FUNCTIONS;
+    while (stages < count && stages < E2B_CHAIN_MAX_STAGES && can_merge(merge, &steps[stages])
+        && add_buffers(&chain, &steps[stages]) && add_function(functions, &steps[stages].launch))
         stages++;
-    return stages;
+    return limit_waits(steps, stages);
 }
 
 /* Words of a table that grows. */
@@ -215,28 +196,6 @@ static void set_word(struct table *table, int at, int64_t word) {
         table->words[at] = (int32_t)word;
 }
 
-static int64_t groups_along(const struct e2b_launch *launch, int dimension) {
-    size_t local = launch->local[dimension] > 1 ? launch->local[dimension] : 1;
-    size_t global = launch->global[dimension] > 1 ? launch->global[dimension] : 1;
-    return launch->jobs == 0 ? (int64_t)(global / local) : dimension == 0 ? launch->jobs : 1;
-}
-
-/* Groups of a stage that are taken at once, and how often something is taken. Jobs are taken alone.
- */
-static int64_t groups_at_once(const struct merge *merge, const struct e2b_launch *launch) {
-    if (launch->jobs > 0)
-        return 1;
-    int64_t groups = groups_along(launch, 0) * groups_along(launch, 1) * groups_along(launch, 2);
-    int64_t jobs = (int64_t)JOBS_PER_WORKER * merge->device->traits.compute_units;
-    return groups > jobs ? (groups + jobs - 1) / jobs : 1;
-}
-
-static int64_t jobs_of(const struct merge *merge, const struct e2b_launch *launch) {
-    int64_t groups = groups_along(launch, 0) * groups_along(launch, 1) * groups_along(launch, 2);
-    int64_t each = groups_at_once(merge, launch);
-    return (groups + each - 1) / each;
-}
-
 static void add_args(struct table *table, struct e2b_chain *chain, const struct e2b_step *step) {
     for (int i = 0; i < step->launch.arg_count; i++) {
         const struct e2b_bound_arg *arg = &step->args[i];
@@ -252,32 +211,48 @@ static void add_args(struct table *table, struct e2b_chain *chain, const struct 
     }
 }
 
-static void add_stage(const struct merge *merge, struct table *table, struct e2b_chain *chain,
-    const struct e2b_step *step, const struct program *program) {
-    const struct e2b_launch *launch = &step->launch;
-    add_word(table, find_function(program, launch));
-    for (int i = 0; i < 3; i++)
-        add_word(table, groups_along(launch, i));
-    add_word(table, groups_at_once(merge, launch));
-    add_word(table, jobs_of(merge, launch));
-    add_word(table, 0);
-    add_args(table, chain, step);
+static void add_waits(const struct merge *merge, struct table *table, const struct e2b_chain *chain,
+    int stage, const bool *waits) {
+    int at = add_word(table, 0), waited = 0;
+    for (int i = 0; i < stage; i++) {
+        if (!waits[stage * chain->stage_count + i])
+            continue;
+        add_word(table, i);
+        add_word(table, e2b_stage_jobs(&merge->staging, &chain->stages[i].launch));
+        waited++;
+    }
+    set_word(table, at, waited);
 }
 
-static void add_waits(const struct merge *merge, struct table *table, const struct e2b_chain *chain,
-    const bool *waits) {
+static void add_stage(const struct merge *merge, struct table *table, struct e2b_chain *chain,
+    int stage, const struct program *program, const bool *waits) {
+    const struct e2b_step *step = &chain->stages[stage];
+    const struct e2b_launch *launch = &step->launch;
+    int begin = add_word(table, find_function(program, launch));
+    for (int i = 0; i < 3; i++)
+        add_word(table, e2b_stage_groups(launch, i));
+    add_word(table, e2b_stage_parts_a_job(&merge->staging, launch));
+    add_word(table, 0);
+    add_word(table, 0);
+    add_args(table, chain, step);
+    set_word(table, begin + E2B_CHAIN_WAITS, table->count - begin);
+    add_waits(merge, table, chain, stage, waits);
+    set_word(table, begin + E2B_CHAIN_WORDS, table->count - begin);
+}
+
+static void fill_table(const struct merge *merge, struct e2b_chain *chain, int program,
+    const bool *waits, struct table *table) {
     int count = chain->stage_count;
-    for (int s = 0; s < count && !table->failed; s++) {
-        set_word(table, table->words[1 + s] + E2B_CHAIN_WAITS, table->count);
-        int at = add_word(table, 0), waited = 0;
-        for (int i = 0; i < s; i++) {
-            if (!waits[s * count + i])
-                continue;
-            add_word(table, i);
-            add_word(table, jobs_of(merge, &chain->stages[i].launch));
-            waited++;
-        }
-        set_word(table, at, waited);
+    int64_t jobs = 0;
+    add_word(table, count);
+    for (int s = 0; s < 2 * count; s++)
+        add_word(table, 0);
+    for (int s = 0; s < count; s++) {
+        jobs += e2b_stage_jobs(&merge->staging, &chain->stages[s].launch);
+        chain->ends[s] = jobs;
+        set_word(table, 1 + s, table->count);
+        set_word(table, 1 + count + s, jobs);
+        add_stage(merge, table, chain, s, &merge->programs[program], waits);
     }
 }
 
@@ -288,14 +263,7 @@ static enum e2b_status make_table(
     if (!waits)
         return e2b_fail_memory(merge->err, "a merged launch");
     e2b_merge_waits(chain->stages, count, waits);
-    add_word(table, count);
-    for (int s = 0; s < count; s++)
-        add_word(table, 0);
-    for (int s = 0; s < count; s++) {
-        set_word(table, 1 + s, table->count);
-        add_stage(merge, table, chain, &chain->stages[s], &merge->programs[program]);
-    }
-    add_waits(merge, table, chain, waits);
+    fill_table(merge, chain, program, waits, table);
     free(waits);
     return table->failed ? e2b_fail_memory(merge->err, "a merged launch") : E2B_OK;
 }
@@ -314,6 +282,16 @@ static enum e2b_status store_table(
     return ops->buffer_unmap(merge->device, chain->table_buffer, mapped, merge->err);
 }
 
+static void add_counters(const struct merge *merge, struct e2b_chain *chain) {
+    size_t words = E2B_CHAIN_COUNTERS(chain->stage_count);
+    size_t times =
+        merge->times ? (size_t)chain->ends[chain->stage_count - 1] * E2B_CHAIN_TIME_WORDS : 0;
+    chain->counters_offset =
+        e2b_memory_layout_add(merge->memory, (int64_t)((words + times) * sizeof(uint32_t)));
+    if (merge->times)
+        chain->times_offset = chain->counters_offset + (int64_t)(words * sizeof(uint32_t));
+}
+
 static struct e2b_chain *make_chain(
     struct merge *merge, const struct e2b_step *steps, int count, int program) {
     struct e2b_chain *chain = calloc(1, sizeof *chain);
@@ -321,16 +299,16 @@ static struct e2b_chain *make_chain(
     if (chain) {
         chain->stages = calloc((size_t)count, sizeof *chain->stages);
         chain->buffers = calloc(MAX_BUFFERS, sizeof *chain->buffers);
+        chain->ends = calloc((size_t)count, sizeof *chain->ends);
     }
-    if (!chain || !chain->stages || !chain->buffers) {
+    if (!chain || !chain->stages || !chain->buffers || !chain->ends) {
         e2b_fail_memory(merge->err, "a merged launch");
     } else {
         memcpy(chain->stages, steps, (size_t)count * sizeof *steps);
         chain->stage_count = count;
-        chain->counters_offset = e2b_memory_layout_add(
-            merge->memory, (int64_t)(E2B_CHAIN_COUNTERS(count) * sizeof(uint32_t)));
-        if (make_table(merge, chain, program, &table) == E2B_OK)
-            store_table(merge, chain, &table);
+        if (make_table(merge, chain, program, &table) == E2B_OK
+            && store_table(merge, chain, &table) == E2B_OK)
+            add_counters(merge, chain);
     }
     free(table.words);
     if (merge->err->status != E2B_OK) {
@@ -346,13 +324,8 @@ void e2b_chain_destroy(struct e2b_device *device, struct e2b_chain *chain) {
     device->ops->buffer_destroy(device, chain->table_buffer);
     free(chain->stages);
     free(chain->buffers);
+    free(chain->ends);
     free(chain);
-}
-
-/* Groups that run at once, or more: those that come late find nothing to do. */
-static size_t workers(const struct merge *merge) {
-    size_t a_unit = merge->items > 1 && merge->items < GPU_ITEMS ? GPU_ITEMS / merge->items : 1;
-    return (size_t)merge->device->traits.compute_units * a_unit;
 }
 
 static void describe_launch(struct merge *merge, struct e2b_step *step, struct e2b_chain *chain) {
@@ -363,8 +336,8 @@ static void describe_launch(struct merge *merge, struct e2b_step *step, struct e
     strcpy(launch->kernel, E2B_CHAIN_KERNEL);
     for (int i = 0; i < 3; i++)
         launch->global[i] = launch->local[i] = 1;
-    launch->local[0] = merge->items;
-    launch->global[0] = merge->items * workers(merge);
+    launch->local[0] = merge->staging.items;
+    launch->global[0] = merge->staging.items * e2b_stage_workers(&merge->staging);
     for (int i = 0; i < chain->stage_count; i++) {
         launch->flops += chain->stages[i].launch.flops;
         launch->bytes += chain->stages[i].launch.bytes;
@@ -378,7 +351,7 @@ static int merge_steps(struct merge *merge, const struct e2b_step *steps, int st
     int kept = 0;
     for (int i = 0; i < step_count;) {
         int stages = count_stages(merge, &steps[i], step_count - i, functions);
-        if (stages < 2 || !pays(merge, &steps[i], stages)) {
+        if (stages < 2 || !(merge->always || e2b_stages_pay(&merge->staging, &steps[i], stages))) {
             to[kept++] = steps[i++];
             continue;
         }
@@ -400,13 +373,15 @@ static int merge_steps(struct merge *merge, const struct e2b_step *steps, int st
 }
 
 static int want_program(
-    const struct e2b_traits *traits, const struct program *program, struct e2b_programs *programs) {
+    const struct merge *merge, const struct program *program, struct e2b_programs *programs) {
     const struct e2b_launch *functions[MAX_FUNCTIONS];
     struct e2b_text text = {0}, options = {0};
+    if (merge->times)
+        e2b_text_add(&text, "#define CHAIN_TIMES\n");
     for (int i = 0; i < program->function_count; i++)
         functions[i] = &program->functions[i];
-    e2b_chain_text(
-        traits, functions, program->function_count, program->buffer_count, &text, &options);
+    e2b_chain_text(&merge->device->traits, functions, program->function_count,
+        program->buffer_count, merge->staging.items, &text, &options);
     int number = text.failed || options.failed
         ? -1
         : e2b_programs_want_text(programs, CHAIN_PATH, text.data, options.data ? options.data : "");
@@ -422,21 +397,26 @@ static enum e2b_status want_programs(
             continue;
         const struct program *program = &merge->programs[steps[i].program];
         steps[i].chain->buffer_count = program->buffer_count;
-        steps[i].program = want_program(&merge->device->traits, program, programs);
+        steps[i].program = want_program(merge, program, programs);
         if (steps[i].program < 0)
             return e2b_fail_memory(merge->err, "a program");
     }
     return E2B_OK;
 }
 
-enum e2b_status e2b_merge(struct e2b_device *device, struct e2b_programs *programs, bool always,
-    struct e2b_memory_layout *memory, struct e2b_step **steps, int *step_count,
-    struct e2b_error *err) {
-    struct merge merge = {.device = device, .memory = memory, .always = always, .err = err};
+enum e2b_status e2b_merge(struct e2b_device *device, struct e2b_programs *programs,
+    const struct e2b_merge_options *options, struct e2b_memory_layout *memory,
+    struct e2b_step **steps, int *step_count, struct e2b_error *err) {
+    struct merge merge = {.device = device,
+        .memory = memory,
+        .always = options->always,
+        .times = options->times && e2b_chain_tells_times(&device->traits),
+        .staging = {&device->traits, options->precision,
+            e2b_stages_items(&device->traits, *steps, *step_count)},
+        .err = err};
     struct e2b_step *merged = calloc((size_t)*step_count + 1, sizeof *merged);
     struct program *functions = malloc(sizeof *functions);
     int count = 0;
-    merge.items = commonest_items(*steps, *step_count);
     if (merged && functions) {
         count = merge_steps(&merge, *steps, *step_count, functions, merged);
         if (err->status == E2B_OK)

@@ -12,14 +12,21 @@ struct e2b_chain {
     struct e2b_bound_arg *buffers; /* what the launch takes */
     int buffer_count;
     int64_t counters_offset;         /* bytes, in the arena */
+    int64_t times_offset;            /* the same, of what jobs told of their times; 0: nothing */
+    int64_t *ends;                   /* for each stage the number of jobs up to its end */
     struct e2b_buffer *table_buffer; /* kernels/chain.h */
 };
 
-/* Replaces steps, an array from malloc, by chains where that pays, or always, and asks for their
- * programs. */
-enum e2b_status e2b_merge(struct e2b_device *device, struct e2b_programs *programs, bool always,
-    struct e2b_memory_layout *memory, struct e2b_step **steps, int *step_count,
-    struct e2b_error *err);
+struct e2b_merge_options {
+    bool always;              /* also where it does not pay */
+    enum e2b_dtype precision; /* of the graph */
+    bool times; /* jobs tell when they ran, where the device can (e2b_instance_read_times) */
+};
+
+/* Replaces steps, an array from malloc, by chains where that pays, and asks for their programs. */
+enum e2b_status e2b_merge(struct e2b_device *device, struct e2b_programs *programs,
+    const struct e2b_merge_options *options, struct e2b_memory_layout *memory,
+    struct e2b_step **steps, int *step_count, struct e2b_error *err);
 void e2b_chain_destroy(struct e2b_device *device, struct e2b_chain *chain);
 
 /* Which stages each stage has to wait for: waits[s * count + i] is set where stage s must wait for

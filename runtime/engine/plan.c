@@ -2,6 +2,7 @@
 
 #include "runtime/engine/bind.h"
 #include "runtime/engine/merge.h"
+#include "runtime/engine/stage.h"
 #include "runtime/engine/variant.h"
 #include "runtime/model/memory_plan.h"
 
@@ -46,6 +47,9 @@ struct emitted {
 
 static enum e2b_status emit_all(struct e2b_plan *plan, const struct e2b_plan_options *options,
     struct emitted *emitted, struct e2b_error *err) {
+    int merged = options->force_variant
+        ? 0
+        : e2b_merge_items(&plan->device->traits, plan->graph, options->merge);
     for (int i = 0; i < plan->graph->node_count; i++) {
         if (plan->graph->nodes[i].op->layout == E2B_LAYOUT_VIEW)
             continue;
@@ -56,6 +60,7 @@ static enum e2b_status emit_all(struct e2b_plan *plan, const struct e2b_plan_opt
             .force = options->force_variant,
             .candidate = options->candidate,
             .tuning = options->tuning,
+            .group_items = merged ? merged : options->group_items,
             .explain = options->explain,
         };
         if (e2b_variant_emit(&request, &emitted->lists[i], &emitted->variants[i], err) != E2B_OK)
@@ -131,9 +136,12 @@ static enum e2b_status build(struct e2b_plan *plan, const struct e2b_plan_option
     for (int i = 0; i < plan->graph->node_count; i++)
         if (bind_node(plan, emitted, i, err) != E2B_OK)
             return err->status;
+    const struct e2b_merge_options merging = {.always = options->merge == E2B_MERGE_ALWAYS,
+        .precision = plan->graph->precision,
+        .times = options->times};
     if (options->merge != E2B_MERGE_NEVER
-        && e2b_merge(plan->device, plan->programs, options->merge == E2B_MERGE_ALWAYS,
-               &plan->memory, &plan->steps, &plan->step_count, err)
+        && e2b_merge(plan->device, plan->programs, &merging, &plan->memory, &plan->steps,
+               &plan->step_count, err)
             != E2B_OK)
         return err->status;
     if (want_programs(plan, err) != E2B_OK)

@@ -20,6 +20,8 @@ struct e2b_plan_options {
     struct e2b_text *explain;  /* a line a node: the variant, and why better ones were refused */
     bool quiet;                /* no progress on the terminal */
     enum e2b_merge_rule merge;
+    int group_items;  /* of launches that are not merged, as in struct e2b_call; 0: any */
+    bool times;       /* as in struct e2b_merge_options */
     bool defer_build; /* the caller builds the programs of several plans, before their instances */
 };
 

@@ -7,6 +7,7 @@ void e2b_variant_call(const struct e2b_variant_request *request, struct e2b_oper
     struct e2b_operand *outputs, struct e2b_call *out) {
     e2b_graph_call(request->graph, request->node, inputs, outputs, out);
     out->traits = request->traits;
+    out->group_items = request->group_items;
     for (int i = 0; i < out->input_count; i++)
         if (inputs[i].constant && e2b_dtype_is_float(inputs[i].tensor.dtype))
             inputs[i].tensor.dtype = request->graph->precision;
@@ -44,7 +45,7 @@ int e2b_variant_candidates(const struct e2b_variant *variant, const struct e2b_c
 static const struct e2b_tuned *find_tuned(
     const struct e2b_variant_request *request, const struct e2b_call *call) {
     bool forced;
-    if (!request->tuning || !allowed(request, call->op, "", &forced))
+    if (!request->tuning || request->group_items || !allowed(request, call->op, "", &forced))
         return NULL;
     struct e2b_text key = {0};
     e2b_tuning_key(call, &key);

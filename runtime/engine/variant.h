@@ -13,7 +13,8 @@ struct e2b_variant_request {
     const char *force;               /* "operator.variant" or NULL */
     int candidate;                   /* of the forced variant */
     const struct e2b_tuning *tuning; /* or NULL; forcing goes before */
-    struct e2b_text *explain;        /* or NULL */
+    int group_items;          /* as in struct e2b_call; unless 0, what was tuned is not asked for */
+    struct e2b_text *explain; /* or NULL */
 };
 
 /* A constant operand that a kernel reads directly lies on the device as its tensor says; float ones

@@ -42,16 +42,17 @@ static void names_of_two_functions_are_kept_apart(void **state) {
     struct e2b_launch_list list = {0};
     struct e2b_text out = {0}, options = {0};
     struct e2b_launch a = launch_of("-DN=1 -DFLAG", &list), b = launch_of("-DN=2", &list);
-    e2b_chain_text(
-        &(struct e2b_traits){0}, (const struct e2b_launch *const[]){&a, &b}, 2, 3, &out, &options);
+    e2b_chain_text(&(struct e2b_traits){0}, (const struct e2b_launch *const[]){&a, &b}, 2, 3, 1,
+        &out, &options);
     assert_false(out.failed || options.failed);
     assert_null(options.data);
     static const char *const present[] = {"#define N 1\n#define FLAG 1\n",
         "#define wanted e0_wanted\n", "#define wanted e1_wanted\n", "#define tile e0_tile\n",
         "#define place e1_place\n", "#undef N\n", "#undef FLAG\n", "#undef TILE\n", "#undef tile\n",
         "void wanted(struct chain_place chain_place, \n    __global float *y",
-        "case 1:\nCHAIN_GROUPS(e1_wanted(place, (__global void *)buffers[at[7]], (uint)at[8] + ",
-        "first * (uint)at[9], at[10], as_float(at[11])))\n", "__global char *b2) {"};
+        "case 1:\nchain_wait(place);\nCHAIN_GROUPS(1, e1_wanted(place, (__global void "
+        "*)buffers[row[7]], (uint)row[8] + first * (uint)row[9], row[10], as_float(row[11])))\n",
+        "__global char *b2) {"};
     for (size_t i = 0; i < sizeof present / sizeof present[0]; i++)
         if (!strstr(out.data, present[i]))
             fail_msg("not there: %s", present[i]);
@@ -69,7 +70,7 @@ static void the_largest_number_of_an_option_is_the_programs(void **state) {
     struct e2b_launch a = launch_of("-DN=1 -cl-nv-maxrregcount=128", &list);
     struct e2b_launch b = launch_of("-cl-nv-maxrregcount=255 -DPTX_TARGET=sm_90a", &list);
     e2b_chain_text(&(struct e2b_traits){.ptx_sm = 90}, (const struct e2b_launch *const[]){&a, &b},
-        2, 3, &out, &options);
+        2, 3, 1, &out, &options);
     assert_string_equal(options.data, "-cl-nv-maxrregcount=255 -DPTX_TARGET=sm_90a ");
     assert_non_null(strstr(out.data, "#define CHAIN_PTX\n"));
     e2b_text_finish(&out);
@@ -85,8 +86,41 @@ static const struct e2b_source local_source = {"b.cl", local_text, sizeof local_
 static void kernels_with_local_memory_of_their_own_are_refused(void **state) {
     (void)state;
     struct e2b_launch_list list = {0};
-    assert_true(e2b_chain_takes(e2b_launch_add(&list, &local_source, "helped", "%s", "")));
-    assert_false(e2b_chain_takes(e2b_launch_add(&list, &local_source, "refused", "%s", "")));
+    assert_true(e2b_chain_takes(e2b_launch_add(&list, &local_source, "helped", "%s", ""), 1));
+    assert_false(e2b_chain_takes(e2b_launch_add(&list, &local_source, "refused", "%s", ""), 1));
+    e2b_launch_list_finish(&list);
+}
+
+static const char barrier_text[] = "__kernel void meets(__global float *y) {\n"
+                                   "    barrier(CLK_LOCAL_MEM_FENCE);\n}\n"
+                                   "__kernel void does_not(__global float *y) {\n}\n";
+static const struct e2b_source barrier_source = {"c.cl", barrier_text, sizeof barrier_text - 1};
+
+static void groups_are_cut_or_put_together_where_they_do_not_meet(void **state) {
+    (void)state;
+    struct e2b_launch_list list = {0};
+    struct e2b_launch free = launch_of("", &list);
+    struct e2b_launch bound = *e2b_launch_add(&list, &barrier_source, "meets", "%s", "");
+    e2b_launch_group(&free, 32, 8, 1);
+    e2b_launch_group(&bound, 256, 1, 1);
+    assert_true(e2b_chain_takes(&free, 256));
+    assert_true(e2b_chain_takes(&free, 128));
+    assert_false(e2b_chain_takes(&free, 1));
+    assert_true(e2b_chain_takes(&bound, 256));
+    assert_false(e2b_chain_takes(&bound, 128));
+    strcpy(bound.kernel, "does_not");
+    assert_true(e2b_chain_takes(&bound, 128));
+    e2b_launch_list_finish(&list);
+}
+
+static void local_memory_of_another_size_is_the_same_function(void **state) {
+    (void)state;
+    struct e2b_launch_list list = {0};
+    struct e2b_launch a = launch_of("-DN=1 -DLOCAL_A=1 -DM", &list);
+    struct e2b_launch b = launch_of("-DN=1 -DLOCAL_A=22 -DM", &list);
+    struct e2b_launch c = launch_of("-DN=1 -DLOCAL_A=1", &list);
+    assert_true(e2b_chain_same_function(&a, &b));
+    assert_false(e2b_chain_same_function(&a, &c));
     e2b_launch_list_finish(&list);
 }
 
@@ -96,6 +130,8 @@ int main(void) {
         cmocka_unit_test(names_of_two_functions_are_kept_apart),
         cmocka_unit_test(the_largest_number_of_an_option_is_the_programs),
         cmocka_unit_test(kernels_with_local_memory_of_their_own_are_refused),
+        cmocka_unit_test(groups_are_cut_or_put_together_where_they_do_not_meet),
+        cmocka_unit_test(local_memory_of_another_size_is_the_same_function),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

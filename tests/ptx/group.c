@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define SLICE 50000 /* instructions of a thread, before others have their turn */
 
@@ -24,6 +25,13 @@ bool ptx_has(const struct ptx_inst *inst, const char *part) {
     return at && (part[length - 1] == '.' || at[length] == '.' || at[length] == '\0');
 }
 
+/* A clock that is as slow as the machine: what it says are ns, is us. */
+static uint64_t slow_time(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * 1000000u + (uint64_t)time.tv_nsec / 1000u;
+}
+
 static uint64_t special(const struct ptx_thread *thread, uint64_t which) {
     const struct ptx_launch *launch = thread->group->launch;
     const uint32_t *n = launch->threads;
@@ -39,7 +47,10 @@ static uint64_t special(const struct ptx_thread *thread, uint64_t which) {
     case 3:
         return launch->groups[which % 3];
     default:
-        return which == 12 ? thread->index % PTX_WARP : thread->index / PTX_WARP;
+        return which == 12 ? thread->index % PTX_WARP
+            : which == 13  ? thread->index / PTX_WARP
+            : which == 14  ? thread->group->id[0] % (uint32_t)launch->resident
+                           : (uint32_t)slow_time();
     }
 }
 

@@ -128,6 +128,7 @@ static void merged_launches(void **state) {
     merging_check(device, 1, E2B_F16);
     merging_check(device, MERGING_BATCH, E2B_F16);
     merging_check(device, 1, E2B_F32);
+    merging_check_times(device, 1, E2B_F16);
     device->ops->destroy(device);
 }
 

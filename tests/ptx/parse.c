@@ -116,7 +116,7 @@ static void declare_array(struct parser *parser, char *at, bool shared) {
 static bool special(const char *text, size_t length, struct ptx_operand *operand) {
     static const char *const names[] = {"%tid.x", "%tid.y", "%tid.z", "%ntid.x", "%ntid.y",
         "%ntid.z", "%ctaid.x", "%ctaid.y", "%ctaid.z", "%nctaid.x", "%nctaid.y", "%nctaid.z",
-        "%laneid", "%warpid"};
+        "%laneid", "%warpid", "%smid", "%globaltimer_lo"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strlen(names[i]) == length && !memcmp(names[i], text, length)) {
             *operand = (struct ptx_operand){.kind = PTX_SPECIAL, .value = i};

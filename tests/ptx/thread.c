@@ -432,6 +432,10 @@ EXEC(nothing) {
     (void)i;
 }
 
+EXEC(prefetch) {
+    ptx_global(t, i, ptx_address(t, OP(0)), 1);
+}
+
 EXEC(wait_at_barrier) {
     t->state = PTX_AT_BARRIER;
     t->barrier = i->count > 0 ? (int)GET(0) : 0;
@@ -519,6 +523,7 @@ static const struct {
     {"bra", branch},
     {"ret", leave},
     {"exit", leave},
+    {"prefetch", prefetch},
     {"fence", nothing},
     {"membar", nothing},
     {"bar", wait_at_barrier},

@@ -1,9 +1,11 @@
 #include "tools/e2bird/command.h"
 
+#include "kernels/chain.h"
 #include "runtime/base/log.h"
 #include "tools/e2bird/args.h"
 #include "tools/e2bird/peaks.h"
 #include "tools/e2bird/session.h"
+#include "tools/e2bird/stages.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,6 +125,27 @@ static enum e2b_status bench_layers(struct session *session,
     return err->status;
 }
 
+static bool tells_times(const struct execution *execution) {
+    bool merged = false;
+    for (int i = 0; i < e2b_plan_step_count(execution->plan); i++)
+        merged |= e2b_plan_step(execution->plan, i)->chain != NULL;
+    return merged && e2b_chain_tells_times(&execution->session->device->traits);
+}
+
+/* Stages of merged launches tell their times in a plan made for that. */
+static enum e2b_status bench_stages(
+    struct session *session, const struct execution_options *options, struct e2b_error *err) {
+    struct execution execution = {0};
+    struct execution_options timed = *options;
+    timed.times = true;
+    if (execution_create(session, &timed, &execution, err) == E2B_OK
+        && execution_fill(&execution, SEED, err) == E2B_OK
+        && execution_run(&execution, err) == E2B_OK)
+        stages_print(&execution, err);
+    execution_finish(&execution);
+    return err->status;
+}
+
 static enum e2b_status bench_batch(struct session *session, const struct bench_args *args,
     int batch, enum e2b_dtype precision, const struct peaks *peaks, struct e2b_error *err) {
     struct execution execution = {0};
@@ -139,9 +162,12 @@ static enum e2b_status bench_batch(struct session *session, const struct bench_a
             samples, spread.median, spread.low, spread.high, spread.count,
             1e3 * samples / spread.median, e2b_graph_flops(execution.graph) / spread.median / 1e6,
             e2b_plan_step_count(execution.plan));
+    bool merged = err->status == E2B_OK && tells_times(&execution);
     execution_finish(&execution);
     if (err->status == E2B_OK && !args->no_layers)
         bench_layers(session, &options, peaks, err);
+    if (err->status == E2B_OK && !args->no_layers && merged)
+        bench_stages(session, &options, err);
     return err->status;
 }
 
@@ -183,7 +209,9 @@ static int bench(int argc, char **argv) {
         "Times a network on random inputs: median and quartiles of a batch from launch to end,\n"
         "images a second, and for each layer its time on the device with the GFLOP/s and GB/s "
         "that\n"
-        "it reaches, against the device's peaks measured in the same run.",
+        "it reaches, against the device's peaks measured in the same run. For the stages of "
+        "merged\n"
+        "launches also: jobs, time and end of a stage, and how long a job waited and ran, in us.",
         "  e2bird bench models/efficientnet_lite0.onnx --batch 1,8,32\n"
         "  e2bird bench resnet50.onnx --precision fp16 --device gpu --seconds 5\n",
         args};

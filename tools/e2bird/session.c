@@ -92,8 +92,10 @@ static enum e2b_status build(
         graph.batch = (int)e2b_model_input(model, 0)->shape.dims[0];
     if (options->image)
         graph.image = *options->image;
-    const struct e2b_plan_options plan = {
-        .tuning = session->tuning, .explain = options->explain, .merge = options->merge};
+    const struct e2b_plan_options plan = {.tuning = session->tuning,
+        .explain = options->explain,
+        .merge = options->merge,
+        .times = options->times};
     if (e2b_graph_create(session->model, &graph, &execution->graph, err) != E2B_OK
         || e2b_plan_create(session->device, execution->graph, session->weights, session->programs,
                &plan, &execution->plan, err)

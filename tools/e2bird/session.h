@@ -32,6 +32,7 @@ struct execution_options {
     const struct e2b_image_input *image; /* NULL: none */
     struct e2b_text *explain;            /* NULL: none */
     enum e2b_merge_rule merge;
+    bool times; /* as in struct e2b_plan_options */
 };
 
 struct execution {

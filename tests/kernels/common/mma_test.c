@@ -83,12 +83,14 @@ static int option(const struct e2b_launch *launch, const char *name) {
 
 static struct tiling tiling_of(const struct e2b_launch *launch) {
     return (struct tiling){option(launch, "BM"), option(launch, "BN"), option(launch, "WARPS_M"),
-        option(launch, "WARPS_N"), option(launch, "CHUNKS"), option(launch, "SLOTS"),
-        option(launch, "SPLITS")};
+        option(launch, "WARPS_N"), option(launch, "CHUNKS"), option(launch, "LOCAL_SLOTS"),
+        (int)launch->global[1]};
 }
 
-/* The integers that the kernel takes, in its order: [0] column tiles, [1] slabs, [2] pixels. */
+/* The integers that the kernel takes after the number of splits, if there are any, in its order:
+ * [0] column tiles, [1] slabs, [2] pixels. */
 static int32_t integer(const struct e2b_launch *launch, int index) {
+    index += launch->global[1] > 1;
     for (int i = 0; i < launch->arg_count; i++)
         if (launch->args[i].kind == E2B_ARG_INT && index-- == 0)
             return launch->args[i].i;
@@ -136,12 +138,12 @@ static void check_sizes(const struct setting *setting, const struct e2b_launch_l
     size_t threads = (size_t)(tiling->warps_m * tiling->warps_n) * 32;
     assert_int_equal(launch->local[0], threads);
     assert_int_equal(launch->global[0], (size_t)(rows * columns) * threads);
-    assert_int_equal(launch->global[1], tiling->splits);
+    assert_int_equal(strstr(launch->options, "-DSPLIT") != NULL, tiling->splits > 1);
     assert_int_equal(integer(launch, 0), columns);
     assert_int_equal(integer(launch, 2), pixels);
     assert_true((tiling->rows + tiling->columns) * tiling->chunks * CHUNK_BYTES * tiling->slots
         <= setting->traits.local_bytes);
-    assert_int_equal(count_args(launch, E2B_ARG_INT), 25);
+    assert_int_equal(count_args(launch, E2B_ARG_INT), tiling->splits > 1 ? 27 : 26);
     assert_int_equal(count_args(launch, E2B_ARG_FLOAT), 2);
     assert_int_equal(count_args(launch, E2B_ARG_PACKED), 2);
     assert_int_equal(count_args(launch, E2B_ARG_INPUT), problem->residual_input ? 2 : 1);
@@ -341,12 +343,35 @@ static void bias_is_scaled_and_padded(void **state) {
     finish(&setting);
 }
 
+/* Of groups of 128, and of local memory that two of a compute unit have. */
+static void launches_to_be_merged_have_groups_of_one_size(void **state) {
+    (void)state;
+    static const int64_t sides[] = {112, 56, 28, 14, 7, 1};
+    for (size_t i = 0; i < sizeof sides / sizeof sides[0]; i++)
+        for (int half = 0; half < 2; half++) {
+            struct setting setting;
+            struct e2b_launch_list list = {0};
+            struct e2b_error err = {0};
+            start(&setting, half ? E2B_F16 : E2B_F32, 2, sides[i], 256, 72, 3);
+            setting.traits.ptx_sm = 90;
+            setting.call.group_items = 128;
+            assert_ok(e2b_mma_emit(&setting.call, &setting.problem, &list, &err), err);
+            struct tiling tiling = tiling_of(&list.launches[0]);
+            check_sizes(&setting, &list, &tiling);
+            assert_int_equal(list.launches[0].local[0], 128);
+            assert_true(2 * list.launches[0].local_bytes <= 226 << 10);
+            e2b_launch_list_finish(&list);
+            finish(&setting);
+        }
+}
+
 static void what_cannot_run_is_refused_with_a_reason(void **state) {
     (void)state;
     struct setting setting;
     start(&setting, E2B_F16, 1, 4, 16, 24, 3);
     struct setting old = setting, small = setting, bytes = setting, narrow = setting, row = setting,
-                   residual = setting;
+                   residual = setting, large = setting;
+    large.problem.kernel_h = large.problem.kernel_w = 41;
     old.traits.ptx_sm = 75;
     small.traits.local_bytes = 48 << 10;
     bytes.output.tensor.dtype = E2B_I8;
@@ -358,7 +383,8 @@ static void what_cannot_run_is_refused_with_a_reason(void **state) {
         struct setting *setting;
         const char *says;
     } refusals[] = {{&old, "sm_80"}, {&small, "local memory"}, {&bytes, "fp16"},
-        {&narrow, "multiples of 8"}, {&row, "multiples of 8"}, {&residual, "multiples of 8"}};
+        {&large, "too large"}, {&narrow, "multiples of 8"}, {&row, "multiples of 8"},
+        {&residual, "multiples of 8"}};
     for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
         struct setting *now = refusals[i].setting;
         now->call.traits = &now->traits;
@@ -379,6 +405,7 @@ int main(void) {
         cmocka_unit_test(candidates_differ),
         cmocka_unit_test(tiles_that_were_never_run_are_candidates_only),
         cmocka_unit_test(bias_is_scaled_and_padded),
+        cmocka_unit_test(launches_to_be_merged_have_groups_of_one_size),
         cmocka_unit_test(what_cannot_run_is_refused_with_a_reason),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,9 +1,14 @@
 #include "tests/runtime/engine/merging.h"
 
+#include "kernels/chain.h"
+#include "runtime/engine/merge.h"
+#include "runtime/engine/stage.h"
+
 #include "tests/runtime/model/onnx_builder.h"
 #include "tests/support.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #define WIDE 320
 #define TOKENS 49
@@ -84,8 +89,8 @@ static struct e2b_model *small_network(void) {
     return e2b_builder_model(builder);
 }
 
-struct merging merging_open(
-    struct e2b_device *device, int batch, enum e2b_dtype precision, enum e2b_merge_rule merge) {
+static struct merging open_plan(struct e2b_device *device, int batch, enum e2b_dtype precision,
+    const struct e2b_plan_options *wanted) {
     struct merging rig = {.device = device, .model = small_network()};
     const struct e2b_graph_options options = {.batch = batch,
         .precision = precision,
@@ -95,7 +100,9 @@ struct merging merging_open(
     assert_ok(e2b_graph_create(rig.model, &options, &rig.graph, &err), err);
     assert_ok(e2b_weights_create(device, &rig.weights, &err), err);
     assert_ok(e2b_programs_create(device, &rig.programs, &err), err);
-    const struct e2b_plan_options plan = {.quiet = true, .merge = merge};
+    struct e2b_plan_options plan = *wanted;
+    plan.quiet = true;
+    plan.group_items = e2b_merge_items(&device->traits, rig.graph, E2B_MERGE_ALWAYS);
     assert_ok(
         e2b_plan_create(device, rig.graph, rig.weights, rig.programs, &plan, &rig.plan, &err), err);
     assert_ok(device->ops->buffer_create(device, E2B_MEMORY_DEVICE,
@@ -105,6 +112,11 @@ struct merging merging_open(
                   MERGING_BATCH * MERGING_OUT * sizeof(float), &rig.out, &err),
         err);
     return rig;
+}
+
+struct merging merging_open(
+    struct e2b_device *device, int batch, enum e2b_dtype precision, enum e2b_merge_rule merge) {
+    return open_plan(device, batch, precision, &(struct e2b_plan_options){.merge = merge});
 }
 
 void merging_close(struct merging *rig) {
@@ -160,4 +172,52 @@ void merging_check(struct e2b_device *device, int batch, enum e2b_dtype precisio
     assert_memory_equal(merged, apart, sizeof merged);
     merging_close(&one);
     merging_close(&other);
+}
+
+static int32_t span(const uint32_t *from, int from_word, const uint32_t *to, int to_word) {
+    return (int32_t)(to[to_word] - from[from_word]);
+}
+
+static void check_times(const struct e2b_chain *chain, const uint32_t *times) {
+    int count = chain->stage_count;
+    bool *waits = calloc((size_t)count * (size_t)count, sizeof *waits);
+    assert_non_null(waits);
+    e2b_merge_waits(chain->stages, count, waits);
+    for (int s = 0; s < count; s++)
+        for (int64_t job = s > 0 ? chain->ends[s - 1] : 0; job < chain->ends[s]; job++) {
+            const uint32_t *at = &times[job * E2B_CHAIN_TIME_WORDS];
+            assert_true(span(at, E2B_CHAIN_TAKEN, at, E2B_CHAIN_READY) >= 0);
+            assert_true(span(at, E2B_CHAIN_READY, at, E2B_CHAIN_DONE) > 0);
+            for (int i = 0; i < s; i++)
+                for (int64_t k = i > 0 ? chain->ends[i - 1] : 0;
+                     waits[s * count + i] && k < chain->ends[i]; k++)
+                    assert_true(
+                        span(&times[k * E2B_CHAIN_TIME_WORDS], E2B_CHAIN_READY, at, E2B_CHAIN_DONE)
+                        > 0);
+        }
+    free(waits);
+}
+
+void merging_check_times(struct e2b_device *device, int batch, enum e2b_dtype precision) {
+    if (!e2b_chain_tells_times(&device->traits))
+        return;
+    struct e2b_error err = {0};
+    struct merging rig = open_plan(device, batch, precision,
+        &(struct e2b_plan_options){.merge = E2B_MERGE_ALWAYS, .times = true});
+    struct e2b_instance *instance = merging_instance(&rig);
+    write_input(&rig, instance, 1.0f);
+    assert_ok(e2b_instance_run(instance, 0, NULL, NULL, &err), err);
+    for (int i = 0; i < e2b_plan_step_count(rig.plan); i++) {
+        const struct e2b_chain *chain = e2b_plan_step(rig.plan, i)->chain;
+        if (!chain)
+            continue;
+        size_t jobs = (size_t)chain->ends[chain->stage_count - 1];
+        uint32_t *times = calloc(jobs * E2B_CHAIN_TIME_WORDS, sizeof *times);
+        assert_non_null(times);
+        assert_ok(e2b_instance_read_times(instance, i, times, &err), err);
+        check_times(chain, times);
+        free(times);
+    }
+    e2b_instance_destroy(instance);
+    merging_close(&rig);
 }

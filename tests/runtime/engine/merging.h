@@ -32,4 +32,8 @@ void merging_run(const struct merging *merging, float seed, float *out);
  * launches. */
 void merging_check(struct e2b_device *device, int batch, enum e2b_dtype precision);
 
+/* Where jobs can tell their times: that each is taken, then ready, then done, and none before those
+ * it waits for were ready. */
+void merging_check_times(struct e2b_device *device, int batch, enum e2b_dtype precision);
+
 #endif
