@@ -50,8 +50,8 @@ static void names_of_two_functions_are_kept_apart(void **state) {
         "#define wanted e0_wanted\n", "#define wanted e1_wanted\n", "#define tile e0_tile\n",
         "#define place e1_place\n", "#undef N\n", "#undef FLAG\n", "#undef TILE\n", "#undef tile\n",
         "void wanted(struct chain_place chain_place, \n    __global float *y",
-        "case 1:\nchain_wait(place);\nCHAIN_GROUPS(1, e1_wanted(place, (__global void "
-        "*)buffers[row[7]], (uint)row[8] + first * (uint)row[9], row[10], as_float(row[11])))\n",
+        ("case 1:\nchain_wait(place);\nCHAIN_GROUPS(1, e1_wanted(place, (__global void "
+         "*)buffers[row[7]], (uint)row[8] + first * (uint)row[9], row[10], as_float(row[11])))\n"),
         "__global char *b2) {"};
     for (size_t i = 0; i < sizeof present / sizeof present[0]; i++)
         if (!strstr(out.data, present[i]))

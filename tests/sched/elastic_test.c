@@ -159,9 +159,11 @@ static void time_decisions(const char *what, const struct e2b_sched_model *model
             if (actions.list[j].kind != E2B_SCHED_RUN)
                 continue;
             runs[running++] = actions.list[j];
-            for (int slot = 0; slot < actions.list[j].span; slot += stride)
+            for (int slot = 0; slot < actions.list[j].span; slot += stride) {
+                at_ns++;
                 arrivals_ns[i] = time_event(policy,
-                    (struct e2b_sched_event)READY(++at_ns, actions.list[j].first + slot), &actions);
+                    (struct e2b_sched_event)READY(at_ns, actions.list[j].first + slot), &actions);
+            }
         }
     }
     assert_true(abs(ops->waiting(policy, 0) - waiting) < 4);
