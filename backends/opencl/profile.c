@@ -24,7 +24,7 @@ static const struct e2b_profile profiles[] = {
         .hides_half = true,
         .base_align_bytes = 256,
     },
-    {.name = "pocl", .platform = "Portable Computing Language", .launch_ns = 20000},
+    {.name = "pocl", .platform = "Portable Computing Language"},
     {.name = "amd", .platform = "AMD", .polls = true, .base_align_bytes = 256},
     {.name = "intel", .platform = "Intel"},
     {.name = "mesa", .platform = "rusticl", .penalty = 50},
