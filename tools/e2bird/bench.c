@@ -5,6 +5,7 @@
 #include "tools/e2bird/args.h"
 #include "tools/e2bird/peaks.h"
 #include "tools/e2bird/session.h"
+#include "tools/e2bird/spread.h"
 #include "tools/e2bird/stages.h"
 
 #include <stdio.h>
@@ -22,21 +23,6 @@ struct bench_args {
     bool no_layers;
     enum e2b_merge_rule merge;
 };
-
-struct spread {
-    double low, median, high; /* quartiles */
-    int count;
-};
-
-static int compare_doubles(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static struct spread spread_of(double *values, int count) {
-    qsort(values, (size_t)count, sizeof *values, compare_doubles);
-    return (struct spread){values[count / 4], values[count / 2], values[(3 * count) / 4], count};
-}
 
 /* Whole runs, from enqueue to the end, until the time is over. */
 static enum e2b_status time_runs(

@@ -2,6 +2,7 @@
 
 #include "kernels/chain.h"
 #include "runtime/engine/merge.h"
+#include "tools/e2bird/spread.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,16 +15,6 @@ struct stage_times {
     double waited, ran;  /* a job's median */
     double longest;
 };
-
-static int compare_doubles(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *values, int64_t count) {
-    qsort(values, (size_t)count, sizeof *values, compare_doubles);
-    return values[count / 2];
-}
 
 static double span_us(uint32_t from, uint32_t to) {
     return (double)(int32_t)(to - from) / 1e3;
@@ -42,8 +33,8 @@ static void measure_stage(
         values[i] = ended - begun;
         values[count + i] = span_us(job[E2B_CHAIN_TAKEN], job[E2B_CHAIN_READY]);
     }
-    out->ran = median(values, count);
-    out->waited = median(values + count, count);
+    out->ran = spread_of(values, (int)count).median;
+    out->waited = spread_of(values + count, (int)count).median;
 }
 
 static void measure_run(
@@ -65,7 +56,7 @@ static double middle(const struct stage_times *runs, int stages, size_t offset) 
     double values[RUNS];
     for (int run = 0; run < RUNS; run++)
         values[run] = *(const double *)((const char *)&runs[run * stages] + offset);
-    return median(values, RUNS);
+    return spread_of(values, RUNS).median;
 }
 #define MIDDLE(s, field) middle(&runs[s], chain->stage_count, offsetof(struct stage_times, field))
 

@@ -119,8 +119,8 @@ def test_burst(server):
         f"recovered in {recovered_s:.3f} s, {growth >> 10} KiB more"
     )
     assert len(refused) > len(accepted) > 10
-    assert refused[len(refused) // 2] < TARGET_MS / 2000
-    assert in_time > 0.5 * len(accepted)
-    assert recovered_s < 5
+    assert refused[len(refused) // 2] < TARGET_MS / 4000
+    assert in_time > 0.8 * len(accepted)
+    assert recovered_s < 1
     assert growth < 16 << 20
-    assert after_s < 10 * alone_s
+    assert after_s < 4 * alone_s
