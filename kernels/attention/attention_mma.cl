@@ -71,14 +71,10 @@ static inline void multiply_add(float sum[4], const uint a[4], const uint b[2]) 
 #endif
 }
 
-/* 16 queries, and what comes of them so far. Of a lane: rows lane / 4 and 8 below; words of 4 bytes
- * lane % 4 and 4 further on, of each step. */
-struct band {
-    uint query[STEPS][4];
-    float sum[COLUMN_TILES][4], top[2], total[2];
-};
-
-static inline void begin_band(struct band *band, __global const T *q, int first, int queries,
+/* A warp has BANDS times 16 queries, a lane of each rows lane / 4 and 8 below; of its words of 4 bytes
+ * lane % 4 and 4 further on, of each step. What belongs together here is not a structure since NVIDIA's
+ * compiler takes an array in one as a generic pointer, and refuses it where a private one is wanted. */
+static inline void load_queries(uint query[STEPS][4], __global const T *q, int first, int queries,
     int token, uint lane) {
     int row = first + (int)(lane >> 2);
     __global const uint *upper = (__global const uint *)(q + (size_t)min(row, queries - 1) * token);
@@ -87,24 +83,16 @@ static inline void begin_band(struct band *band, __global const T *q, int first,
 #pragma unroll
     for (int i = 0; i < STEPS; i++) {
         int at = i * 8 + (int)(lane & 3);
-        band->query[i][0] = upper[at];
-        band->query[i][1] = lower[at];
-        band->query[i][2] = upper[at + 4];
-        band->query[i][3] = lower[at + 4];
-    }
-#pragma unroll
-    for (int i = 0; i < COLUMN_TILES * 4; i++)
-        band->sum[i / 4][i % 4] = 0.0f;
-#pragma unroll
-    for (int h = 0; h < 2; h++) {
-        band->top[h] = -INFINITY;
-        band->total[h] = 0.0f;
+        query[i][0] = upper[at];
+        query[i][1] = lower[at];
+        query[i][2] = upper[at + 4];
+        query[i][3] = lower[at + 4];
     }
 }
 
 /* Of the first `left` keys of the block, in steps of 16; what is beyond is not touched. */
 static inline void multiply_keys(
-    float score[BANDS][KEY_TILES][4], const struct band *bands, uint keys, int left, uint lane) {
+    float score[BANDS][KEY_TILES][4], uint query[BANDS][STEPS][4], uint keys, int left, uint lane) {
     uint row = (lane & 7) + ((lane >> 4) << 3), chunk = lane >> 3 & 1;
 #pragma unroll
     for (int i = 0; i < BANDS * KEY_TILES * 4; i++)
@@ -119,15 +107,15 @@ static inline void multiply_keys(
                     keys + (row + j * 8) * K_PITCH + (step * 2 + chunk) * 16);
 #pragma unroll
                 for (int band = 0; band < BANDS; band++) {
-                    multiply_add(score[band][j], bands[band].query[step], b[0]);
-                    multiply_add(score[band][j + 1], bands[band].query[step], b[1]);
+                    multiply_add(score[band][j], query[band][step], b[0]);
+                    multiply_add(score[band][j + 1], query[band][step], b[1]);
                 }
             }
         }
 }
 
-static inline void multiply_values(struct band *bands, float weight[BANDS][KEY_TILES][4],
-    __local const uint4 *values, int left, uint lane) {
+static inline void multiply_values(float sum[BANDS][COLUMN_TILES][4],
+    float weight[BANDS][KEY_TILES][4], __local const uint4 *values, int left, uint lane) {
 #if defined(T_F16)
     uint from = (uint)(size_t)values + (lane & 15) * V_PITCH + (lane >> 4) * 16;
 #pragma unroll
@@ -148,8 +136,8 @@ static inline void multiply_values(struct band *bands, float weight[BANDS][KEY_T
                          : "memory");
 #pragma unroll
             for (int band = 0; band < BANDS; band++) {
-                multiply_add(bands[band].sum[i], a[band], b[0]);
-                multiply_add(bands[band].sum[i + 1], a[band], b[1]);
+                multiply_add(sum[band][i], a[band], b[0]);
+                multiply_add(sum[band][i + 1], a[band], b[1]);
             }
         }
     }
@@ -170,7 +158,7 @@ static inline void multiply_values(struct band *bands, float weight[BANDS][KEY_T
                 from[(j * 8 + 1) * (V_PITCH / 4) + i * 8]};
 #pragma unroll
             for (int band = 0; band < BANDS; band++)
-                multiply_add(bands[band].sum[i], a[band], b);
+                multiply_add(sum[band][i], a[band], b);
         }
     }
 #endif
@@ -205,12 +193,12 @@ static inline float row_sum(float value) {
 #endif
 
 /* Scores become weights: powers of two of their distance to the largest so far, by which the sums
- * are scaled. A band's top is in the units of the exponent. */
-static inline void weigh(
-    float score[KEY_TILES][4], struct band *band, float scale, int left, uint lane) {
+ * are scaled. `top` is in the units of the exponent. */
+static inline void weigh(float score[KEY_TILES][4], float sum[COLUMN_TILES][4], float top[2],
+    float total[2], float scale, int left, uint lane) {
 #pragma unroll
     for (int h = 0; h < 2; h++) {
-        float before = band->top[h], most = -INFINITY;
+        float before = top[h], most = -INFINITY;
         if (left < KEYS)
 #pragma unroll
             for (int i = 0; i < KEY_TILES * 2; i++)
@@ -218,19 +206,18 @@ static inline void weigh(
 #pragma unroll
         for (int i = 0; i < KEY_TILES * 2; i++)
             most = fmax(most, SCORE(i, h));
-        float top = fmax(before, row_max(most) * FACTOR);
-        float factor = power_of_two(before - top);
-        band->top[h] = top;
+        top[h] = fmax(before, row_max(most) * FACTOR);
+        float factor = power_of_two(before - top[h]);
 #pragma unroll
         for (int i = 0; i < COLUMN_TILES * 2; i++)
-            band->sum[i / 2][h * 2 + i % 2] *= factor;
+            sum[i / 2][h * 2 + i % 2] *= factor;
         float added = 0.0f;
 #pragma unroll
         for (int i = 0; i < KEY_TILES * 2; i++) {
-            SCORE(i, h) = power_of_two(fma(SCORE(i, h), FACTOR, -top));
+            SCORE(i, h) = power_of_two(fma(SCORE(i, h), FACTOR, -top[h]));
             added += SCORE(i, h);
         }
-        band->total[h] = fma(band->total[h], factor, added);
+        total[h] = fma(total[h], factor, added);
     }
 }
 
@@ -284,16 +271,17 @@ static inline void add_mask(
 }
 
 /* A block of keys and values, of which the first `left` count. */
-static inline void attend(
-    struct band *bands, __local const uint4 *pairs, struct exponents by, int left, uint lane) {
+static inline void attend(uint query[BANDS][STEPS][4], float sum[BANDS][COLUMN_TILES][4],
+    float top[BANDS][2], float total[BANDS][2], __local const uint4 *pairs, struct exponents by,
+    int left, uint lane) {
     float score[BANDS][KEY_TILES][4];
-    multiply_keys(score, bands, (uint)(size_t)pairs, left, lane);
+    multiply_keys(score, query, (uint)(size_t)pairs, left, lane);
 #pragma unroll
     for (int band = 0; band < BANDS; band++) {
         add_mask(score[band], by, band, lane);
-        weigh(score[band], &bands[band], by.scale, left, lane);
+        weigh(score[band], sum[band], top[band], total[band], by.scale, left, lane);
     }
-    multiply_values(bands, score, pairs + K_BYTES / 16, left, lane);
+    multiply_values(sum, score, pairs + K_BYTES / 16, left, lane);
 }
 
 static inline void store_pair(__global T *to, float low, float high) {
@@ -306,17 +294,17 @@ static inline void store_pair(__global T *to, float low, float high) {
 #endif
 }
 
-static inline void finish_band(
-    const struct band *band, __global T *y, int row, int queries, int token, uint lane) {
+static inline void store_band(float sum[COLUMN_TILES][4], float total[2], __global T *y, int row,
+    int queries, int token, uint lane) {
 #pragma unroll
     for (int h = 0; h < 2; h++) {
-        float inverse = 1.0f / row_sum(band->total[h]);
+        float inverse = 1.0f / row_sum(total[h]);
         if (row + h * 8 >= queries)
             continue;
 #pragma unroll
         for (int i = 0; i < COLUMN_TILES; i++)
             store_pair(y + (size_t)(row + h * 8) * token + i * 8 + (lane & 3) * 2,
-                band->sum[i][h * 2] * inverse, band->sum[i][h * 2 + 1] * inverse);
+                sum[i][h * 2] * inverse, sum[i][h * 2 + 1] * inverse);
     }
 }
 
@@ -331,10 +319,20 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void attention_mma
     BEGIN_HEAD(item / heads, item % heads)
     copy_block(to, k, v, 0, keys, k_token, v_token, thread);
     commit();
-    struct band bands[BANDS];
+    uint query[BANDS][STEPS][4];
+    float sum[BANDS][COLUMN_TILES][4], top[BANDS][2], total[BANDS][2];
 #pragma unroll
-    for (int i = 0; i < BANDS; i++)
-        begin_band(&bands[i], q, first + i * 16, queries, q_token, lane);
+    for (int band = 0; band < BANDS; band++) {
+        load_queries(query[band], q, first + band * 16, queries, q_token, lane);
+#pragma unroll
+        for (int i = 0; i < COLUMN_TILES * 4; i++)
+            sum[band][i / 4][i % 4] = 0.0f;
+#pragma unroll
+        for (int h = 0; h < 2; h++) {
+            top[band][h] = -INFINITY;
+            total[band][h] = 0.0f;
+        }
+    }
 #if MASK == 1
     __local float *masks = (__local float *)(stages + 2 * STAGE_BYTES / 16);
     float own[MASKS];
@@ -369,15 +367,15 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void attention_mma
         /* Where all keys of a block are there, nothing asks for that. */
         __local const uint4 *pairs = stages + stage * STAGE_BYTES / 16;
         if (first < queries && keys - block >= KEYS)
-            attend(bands, pairs, by, KEYS, lane);
+            attend(query, sum, top, total, pairs, by, KEYS, lane);
         else if (first < queries)
-            attend(bands, pairs, by, keys - block, lane);
+            attend(query, sum, top, total, pairs, by, keys - block, lane);
 #if MASK == 1
         keep_mask(masks + (stage ^ 1) * KEYS, own, thread);
 #endif
         barrier(CLK_LOCAL_MEM_FENCE);
     }
 #pragma unroll
-    for (int i = 0; i < BANDS; i++)
-        finish_band(&bands[i], y, row + i * 16, queries, y_token, lane);
+    for (int band = 0; band < BANDS; band++)
+        store_band(sum[band], total[band], y, row + band * 16, queries, y_token, lane);
 }

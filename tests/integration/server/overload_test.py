@@ -4,7 +4,6 @@ rightly, or refused; memory comes back; afterwards the server is as before."""
 
 import asyncio
 import json
-import os
 import random
 import socket
 import struct
@@ -26,10 +25,7 @@ models:
 
 @pytest.fixture
 def server(folder):
-    # AddressSanitizer keeps what was freed: little of it, so that growth means a leak
-    options = os.environ.get("ASAN_OPTIONS", "")
-    options += ":quarantine_size_mb=1:thread_local_quarantine_size_kb=64"
-    server = Server(folder, text=TEXT, environment={"ASAN_OPTIONS": options.lstrip(":")})
+    server = Server(folder, text=TEXT)
     yield server
     assert server.stop() == 0, "".join(server.lines)
 

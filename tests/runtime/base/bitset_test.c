@@ -18,8 +18,10 @@ static int naive_run(const bool *in, int capacity, int from, int length) {
 static void check_searches(const struct e2b_bitset *set, const bool *in) {
     for (int from = 0; from <= set->capacity; from++) {
         assert_int_equal(e2b_bitset_next(set, from), naive_run(in, set->capacity, from, 1));
-        for (int until = from, count = 0; until <= set->capacity; count += in[until++])
+        for (int until = from, count = 0; until <= set->capacity; until++) {
+            count += until > from && in[until - 1];
             assert_int_equal(e2b_bitset_count_in(set, from, until), count);
+        }
         for (int length = 1; length <= 70; length += 3)
             for (int until = from; until <= set->capacity;
                  until += 1 + (set->capacity - until) / 2) {
