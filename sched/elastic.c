@@ -2,14 +2,13 @@
 
 #include "sched/elastic/admission.h"
 #include "sched/elastic/deferral.h"
+#include "sched/elastic/pace.h"
 #include "sched/elastic/turns.h"
 #include <stdlib.h>
 
-#define MAX_PASSES 8     /* batches of others that may pass a head that waits for room */
-#define BUSY 0.75        /* from this share on, batches run one after another, */
-#define BUSY_BATCHES 0.5 /* and where more than so much of a full batch waits */
+#define MAX_PASSES 8 /* batches of others that may pass a head that waits for room */
 #define FIRST_TRUST 0.95
-#define FIRST_TRUST_IN_COMPANY 0.6 /* what runs together is predicted less well */
+#define FIRST_TRUST_IN_COMPANY 0.8 /* what runs together is predicted less well */
 
 enum option { MAX_IN_FLIGHT, PATIENCE_US, ADMISSION, HOLD };
 
@@ -33,14 +32,11 @@ static void destroy(struct e2b_policy *policy) {
     free(policy);
 }
 
-/* The thread that answers may be enqueueing another batch meanwhile. */
-static int64_t longest_enqueue_ns(const struct e2b_sched_model *models, int model_count) {
+/* The thread that answers may be at a launch of another batch meanwhile. */
+static int64_t longest_launch_ns(const struct e2b_sched_model *models, int model_count) {
     int64_t longest_ns = 0;
     for (int i = 0; i < model_count; i++)
-        for (int j = 0; j < models[i].size_count; j++) {
-            int64_t host_ns = models[i].launches[j] * models[i].launch_ns;
-            longest_ns = host_ns > longest_ns ? host_ns : longest_ns;
-        }
+        longest_ns = models[i].launch_ns > longest_ns ? models[i].launch_ns : longest_ns;
     return longest_ns;
 }
 
@@ -62,14 +58,16 @@ static enum e2b_status create(const struct e2b_sched_model *models, int model_co
         made = e2b_elastic_model_init(
             &policy->models[policy->model_count++], &models[i], 1000 * values[PATIENCE_US]);
     for (int i = 0; made && i < model_count; i++) {
-        e2b_sched_trust_init(&policy->models[i].trust,
+        e2b_sched_trust_init(&policy->models[i].trust[0],
             policy->forecast.models[i].gains ? FIRST_TRUST_IN_COMPANY : FIRST_TRUST);
-        policy->models[i].reply_ns += longest_enqueue_ns(models, model_count);
+        e2b_sched_trust_init(&policy->models[i].trust[1], FIRST_TRUST);
+        policy->models[i].reply_ns += longest_launch_ns(models, model_count);
     }
     if (!made) {
         destroy(policy);
         return e2b_fail_memory(err, "a policy");
     }
+    e2b_elastic_set_pace(policy);
     *out = policy;
     return E2B_OK;
 }
@@ -180,45 +178,10 @@ static bool serve(struct e2b_policy *policy, int index, int64_t *held_until_ns,
     return run(policy, index, &best.batch, actions);
 }
 
-/* Would a full batch of another model, run first and alone, make one of this model late? */
-static bool is_endangered(const struct e2b_policy *policy, int index) {
-    const struct e2b_forecast_model *table = &policy->forecast.models[index];
-    double target_ns = (double)policy->models[index].target_ns;
-    for (int i = 0; i < policy->model_count; i++)
-        if (i != index && target_ns > 0
-            && policy->forecast.models[i].full_ns + table->full_ns > target_ns)
-            return true;
-    return false;
-}
-
-/* Much is asked for, or half a full batch waits, of a device that gains nothing from company
- * once a batch fills it. */
-static bool is_busy(const struct e2b_policy *policy) {
-    double asked = 0, batches = 0;
-    for (int i = 0; i < policy->model_count; i++) {
-        const struct e2b_forecast_model *table = &policy->forecast.models[i];
-        asked += e2b_elastic_asked(policy, i);
-        if (table->gains)
-            return false;
-        if (table->full_count > 0)
-            batches += (double)policy->models[i].slots.waiting.slots.count / table->full_count;
-    }
-    return asked > BUSY || batches > BUSY_BATCHES;
-}
-
-static bool any_is_endangered(const struct e2b_policy *policy) {
-    for (int i = 0; i < policy->model_count; i++)
-        if (is_endangered(policy, i))
-            return true;
-    return false;
-}
-
 /* Returns until when a batch is held, INT64_MAX if none is. */
 static int64_t dispatch(struct e2b_policy *policy, struct e2b_sched_actions *actions) {
     int64_t held_until_ns = INT64_MAX;
     int index;
-    policy->forecast.exclusive = is_busy(policy);
-    policy->lanes = policy->forecast.exclusive && any_is_endangered(policy);
     for (int i = 0; i < policy->model_count; i++)
         policy->models[i].passed_over = policy->models[i].waits_for_room = false;
     while (policy->in_flight < policy->max_in_flight && (index = e2b_elastic_next(policy)) >= 0)
@@ -258,6 +221,7 @@ static void on_event(struct e2b_policy *policy, const struct e2b_sched_event *ev
     take_note(policy, event);
     if (event->more)
         return;
+    e2b_elastic_set_pace(policy);
     for (int i = 0; i < policy->model_count; i++) {
         e2b_elastic_admit(policy, i, actions);
         e2b_elastic_drop(policy, i, actions);
@@ -272,6 +236,10 @@ static int waiting(const struct e2b_policy *policy, int model) {
 static void prediction(
     const struct e2b_policy *policy, int model, struct e2b_sched_prediction *out) {
     e2b_forecast_prediction(&policy->forecast, model, out);
+}
+
+static int room(const struct e2b_policy *policy, int model) {
+    return e2b_elastic_room(policy, model);
 }
 
 static int64_t drain_ns(const struct e2b_policy *policy) {
@@ -290,5 +258,6 @@ const struct e2b_policy_ops e2b_policy_elastic = {
     .on_event = on_event,
     .waiting = waiting,
     .prediction = prediction,
+    .room = room,
     .drain_ns = drain_ns,
 };

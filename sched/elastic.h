@@ -9,7 +9,8 @@
  * from the promises that were kept and broken (sched/trust.h). While the device is asked for more
  * than it can give, each model may queue what its share by weight serves within its target, and
  * lend what it does not need (SHARE): any less, and it would be served in small batches, which is
- * what overloads the device. What waits and can no longer be met is dropped (HOPELESS).
+ * what overloads the device. So many as would be let in may be on their way (room). What waits and
+ * can no longer be met is dropped (HOPELESS).
  *
  * Dispatch. For the oldest request and those around it each free size is weighed - filled, or
  * padded where that is allowed - alone, together with smaller ones for the rest, and against
@@ -25,8 +26,10 @@
  * So when much is asked of it, or more waits than half a full batch, batches run one after another,
  * each the one that gives most samples in time for its duration, with what fits beside it; one that
  * needs more room than there is waits for it, as smaller ones beside one another would keep it from
- * ever getting any. Where a model's target is shorter than a full batch of another and its own,
- * each model's batches run one after another, but beside those of the others.
+ * ever getting any. Of several models with targets each has a lane then: its batches run one after
+ * another, beside those of the others, so that none waits for another's, whatever their targets.
+ * Their size is what leaves time for two, one under way and the next, slowed by all lanes (pace.c).
+ * What is foreseen in lanes and what outside is trusted by records of their own.
  *
  * Models: by priority, then the urgent by due time, then by device time received over weight. A
  * request or model that waits for room lets few others pass, so none starves.

@@ -53,7 +53,7 @@ struct e2b_sched_event {
     int priority;        /* READY: smaller goes first, 0 is the default */
     int64_t copy_ns;     /* READY: how long its copy to the device took, with its wait for others */
     int turned_away; /* READY: requests of the model that came before it and were refused unasked,
-                      * see retry_ns */
+                      * see room of struct e2b_policy_ops */
     int size_index, instance; /* COMPLETED */
     int64_t duration_ns;      /* COMPLETED: on the device */
 };
@@ -99,8 +99,6 @@ struct e2b_sched_action {
                */
     int size_index, instance;
     int64_t timer_ns;
-    int64_t retry_ns; /* REJECT: a request of the model that comes within that time, with no
-                       * deadline of its own, would be refused as well; 0: not foreseen */
 };
 
 /* Actions of one event, in the order to carry them out. Grows; owned by the caller, reused. */
@@ -144,6 +142,11 @@ struct e2b_policy_ops {
     /* (optional) NULL: the policy predicts nothing. */
     void (*prediction)(
         const struct e2b_policy *policy, int model, struct e2b_sched_prediction *out);
+    /* (optional) How many more requests of the model, with no deadline of their own, would be let
+     * in as things are; INT_MAX: any number. So many may be on their way to the device at once:
+     * more would travel there only to be refused. 1 or more of a model of which nothing waits or
+     * runs. */
+    int (*room)(const struct e2b_policy *policy, int model);
     /* (optional) Predicted time until all that waits and runs has ended, if nothing more comes:
      * when who is refused may come again. Policies that predict nothing have none. */
     int64_t (*drain_ns)(const struct e2b_policy *policy);

@@ -72,8 +72,9 @@ static inline void multiply_add(float sum[4], const uint a[4], const uint b[2]) 
 }
 
 /* A warp has BANDS times 16 queries, a lane of each rows lane / 4 and 8 below; of its words of 4 bytes
- * lane % 4 and 4 further on, of each step. What belongs together here is not a structure since NVIDIA's
- * compiler takes an array in one as a generic pointer, and refuses it where a private one is wanted. */
+ * lane % 4 and 4 further on, of each step. What belongs together here is not a structure: compilers
+ * of devices with PTX take an array in one as a generic pointer, and refuse it where a private one is
+ * wanted. */
 static inline void load_queries(uint query[STEPS][4], __global const T *q, int first, int queries,
     int token, uint lane) {
     int row = first + (int)(lane >> 2);

@@ -96,6 +96,7 @@ enum e2b_status e2b_batch_start(
     batch->copies = 0;
     if (batch->gather)
         gather(batch, own, err);
+    e2b_instance_set_between(instance_of(batch), callbacks->between, batch);
     if (err->status == E2B_OK
         && e2b_instance_run(instance_of(batch), batch->first, &batch->begin, &batch->end, err)
             == E2B_OK

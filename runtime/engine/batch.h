@@ -5,11 +5,13 @@
 
 #include "runtime/engine/served.h"
 
-/* Called by the device's threads; short. copied: once for each run of neighbours in the batch,
- * which are batch->copies when it has started. */
+/* The first two are called by the device's threads; short. copied: once for each run of neighbours
+ * in the batch, which are batch->copies when it has started. between: by the starting thread
+ * between launches of the batch, which other batches' answers need not wait for; it starts none. */
 struct e2b_batch_callbacks {
     void (*computed)(void *batch, enum e2b_event_state state);
     void (*copied)(void *batch, enum e2b_event_state state);
+    void (*between)(void *batch);
 };
 
 /* Enqueue the batch and ask for its notifications. On failure nothing of it runs any more and no

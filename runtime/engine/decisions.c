@@ -74,7 +74,6 @@ static void reject(struct e2b_decisions *decisions, const struct e2b_sched_actio
     pthread_mutex_lock(&served->stats_lock);
     served->stats.refused[action->reason]++;
     pthread_mutex_unlock(&served->stats_lock);
-    atomic_store(&served->closed_until_ns, now_of(decisions) + action->retry_ns);
     e2b_bitset_remove(&served->waiting, action->first);
     e2b_inflight_fail(decisions->inflight, served, action->first, &error);
 }
@@ -96,6 +95,12 @@ static void carry_out(struct e2b_decisions *decisions, const struct e2b_sched_ac
     }
 }
 
+static void note_room(struct e2b_decisions *decisions) {
+    for (int i = 0; decisions->ops->room && i < decisions->model_count; i++)
+        atomic_store_explicit(&decisions->models[i]->room,
+            decisions->ops->room(decisions->policy, i), memory_order_relaxed);
+}
+
 static void note_drain(struct e2b_decisions *decisions, int64_t now_ns) {
     if (decisions->ops->drain_ns)
         atomic_store_explicit(&decisions->drained_ns,
@@ -114,8 +119,10 @@ static void note_prediction(struct e2b_decisions *decisions, struct e2b_served *
 
 static void tell(struct e2b_decisions *decisions, struct e2b_sched_event *event) {
     decisions->ops->on_event(decisions->policy, event, &decisions->actions);
-    if (!event->more)
+    if (!event->more) {
         note_drain(decisions, event->now_ns);
+        note_room(decisions);
+    }
     for (int i = 0; i < decisions->actions.count; i++)
         carry_out(decisions, &decisions->actions.list[i]);
     decisions->actions.count = 0;

@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROUND_MESSAGES 64 /* taken before a decision */
+#define ROUND_MESSAGES 64 /* taken before a decision, */
+#define FEW_MESSAGES 4    /* and before the next launch of a batch, which the device waits for */
 #define POLL_NS 20000000  /* how often a draining thread looks again */
 
 enum message_kind { SUBMITTED, UPLOADED, COMPUTED, COPIED, CANCEL, CANCEL_ALL };
@@ -74,9 +75,14 @@ static void trace_copy(
     e2b_trace_copy(dispatcher->trace, copy);
 }
 
+static void has_come(struct e2b_request *request) {
+    atomic_fetch_sub(&request->served->coming, request->sample_count);
+}
+
 static void make_ready(
     struct e2b_dispatcher *dispatcher, struct e2b_request *request, enum e2b_event_state state) {
     struct e2b_error error = {0};
+    has_come(request);
     if (state == E2B_EVENT_FAILED)
         e2b_fail(&error, E2B_DEVICE, "model \"%s\": the device failed to take a request's input",
             request->served->name);
@@ -140,6 +146,7 @@ static void start_upload(struct e2b_dispatcher *dispatcher, struct e2b_request *
     request->uploaded = NULL;
     struct e2b_error ignored = {0};
     ops->finish(dispatcher->uploads, &ignored);
+    has_come(request);
     e2b_inflight_fail_request(&dispatcher->inflight, request, &error);
 }
 
@@ -166,8 +173,16 @@ static void feed_completed(
             .duration_ns = duration_ns});
 }
 
+static void take_messages(struct e2b_dispatcher *dispatcher, int most);
+
+/* Of a batch that is being enqueued. What is told the policy meanwhile leads to decisions later. */
+static void between_launches(void *context) {
+    struct e2b_batch *batch = context;
+    take_messages(batch->served->dispatcher, FEW_MESSAGES);
+}
+
 static void start_batch(struct e2b_dispatcher *dispatcher, struct e2b_batch *batch) {
-    static const struct e2b_batch_callbacks callbacks = {on_computed, on_copied};
+    static const struct e2b_batch_callbacks callbacks = {on_computed, on_copied, between_launches};
     struct e2b_error error = {0};
     batch->gather = dispatcher->gather;
     if (e2b_batch_start(batch, &callbacks, &error) == E2B_OK)
@@ -291,17 +306,17 @@ static void handle(struct e2b_dispatcher *dispatcher, const struct message *mess
     }
 }
 
-static void take_messages(struct e2b_dispatcher *dispatcher) {
+static void take_messages(struct e2b_dispatcher *dispatcher, int most) {
     struct message message;
-    for (int i = 0; i < ROUND_MESSAGES && e2b_ring_pop(dispatcher->ring, &message); i++)
+    for (int i = 0; i < most && e2b_ring_pop(dispatcher->ring, &message); i++)
         handle(dispatcher, &message);
 }
 
-/* Between two batches, each of which takes a while to enqueue, what has ended is answered. */
+/* Between two batches, too, what has ended is answered. */
 int64_t e2b_dispatcher_step(struct e2b_dispatcher *dispatcher) {
     struct e2b_batch *batch;
     do {
-        take_messages(dispatcher);
+        take_messages(dispatcher, ROUND_MESSAGES);
         e2b_decisions_make(&dispatcher->decisions);
         batch = e2b_decisions_next(&dispatcher->decisions);
         if (batch)

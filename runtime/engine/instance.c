@@ -21,6 +21,8 @@ struct e2b_instance {
     struct edge *edges;
     int edge_count, edge_capacity;
     int first; /* slot that the edges are set for, -1 none */
+    void (*between)(void *context);
+    void *between_context;
 };
 
 static bool add_edge(struct e2b_instance *instance, const struct edge *edge) {
@@ -193,6 +195,12 @@ static enum e2b_status enqueue_step(
     return E2B_OK;
 }
 
+void e2b_instance_set_between(
+    struct e2b_instance *instance, void (*function)(void *context), void *context) {
+    instance->between = function;
+    instance->between_context = context;
+}
+
 enum e2b_status e2b_instance_run(struct e2b_instance *instance, int first, struct e2b_event **begin,
     struct e2b_event **end, struct e2b_error *err) {
     if (move_edges(instance, first, err) != E2B_OK)
@@ -202,6 +210,8 @@ enum e2b_status e2b_instance_run(struct e2b_instance *instance, int first, struc
         struct e2b_event **event = i == count - 1 ? end : i == 0 ? begin : NULL;
         if (enqueue_step(instance, i, event, err) != E2B_OK)
             return err->status;
+        if (instance->between && i < count - 1)
+            instance->between(instance->between_context);
     }
     return instance->device->ops->flush(instance->queue, err);
 }

@@ -25,6 +25,11 @@ struct e2b_queue *e2b_instance_queue(const struct e2b_instance *instance);
 enum e2b_status e2b_instance_run(struct e2b_instance *instance, int first, struct e2b_event **begin,
     struct e2b_event **end, struct e2b_error *err);
 
+/* What the enqueueing thread does between the launches of a run (function NULL: nothing), since all
+ * of them may take it longer than its other work can wait. It must not run the instance. */
+void e2b_instance_set_between(
+    struct e2b_instance *instance, void (*function)(void *context), void *context);
+
 /* The same with an event for each step (an array of e2b_plan_step_count), for per-layer times. */
 enum e2b_status e2b_instance_run_traced(
     struct e2b_instance *instance, int first, struct e2b_event **events, struct e2b_error *err);

@@ -9,7 +9,7 @@ static int64_t device_now(const struct e2b_served *served) {
     return served->device->ops->now_ns(served->device);
 }
 
-/* The policy has just refused one like it: this one needs no slot and no copy to be refused too. */
+/* The policy would refuse it: that needs no slot and no copy. */
 static enum e2b_status turn_away(struct e2b_served *served, int samples, struct e2b_error *err) {
     atomic_fetch_add(&served->turned_away, samples);
     pthread_mutex_lock(&served->stats_lock);
@@ -26,8 +26,7 @@ enum e2b_status e2b_request_open(
     if (samples < 1 || (!served->batchable && samples > 1))
         return e2b_fail(err, E2B_INVALID, "model \"%s\": a request of %d samples, expected %s",
             served->name, samples, served->batchable ? "1 or more" : "the fixed batch");
-    int64_t now_ns = device_now(served);
-    if (now_ns < atomic_load(&served->closed_until_ns))
+    if (atomic_load(&served->coming) >= atomic_load(&served->room))
         return turn_away(served, samples, err);
     struct e2b_request *request = calloc(1, sizeof *request + (size_t)samples * sizeof(int));
     if (!request)
@@ -35,7 +34,8 @@ enum e2b_status e2b_request_open(
     request->served = served;
     request->sample_count = samples;
     request->references = 1;
-    if (e2b_pool_reserve(served->pool, samples, now_ns, request, request->slots, err) != E2B_OK) {
+    if (e2b_pool_reserve(served->pool, samples, device_now(served), request, request->slots, err)
+        != E2B_OK) {
         free(request);
         return e2b_error_while(err, "opening a request to model \"%s\"", served->name);
     }
@@ -73,6 +73,7 @@ void e2b_request_submit(struct e2b_request *request, const struct e2b_request_op
             e2b_pool_slot(request->served->pool, request->slots[0])->entered_ns[E2B_SLOT_FILLING];
     request->done = done;
     request->context = context;
+    atomic_fetch_add(&request->served->coming, request->sample_count);
     e2b_dispatcher_submit(request->served->dispatcher, request);
 }
 

@@ -3,6 +3,7 @@
 #include "runtime/engine/dispatcher.h"
 #include "runtime/engine/tuner.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -196,6 +197,7 @@ enum e2b_status e2b_served_create(struct e2b_device *device, struct e2b_programs
         free(name);
         return e2b_fail_memory(err, "a served model");
     }
+    atomic_store(&served->room, INT_MAX);
     served->device = device;
     served->model = model;
     served->name = name;

@@ -60,9 +60,10 @@ struct e2b_served {
     struct e2b_bitset waiting; /* slots that the policy knows as ready; the dispatcher's */
     pthread_mutex_t stats_lock;
     struct e2b_served_stats stats;
-    atomic_int pending;                  /* requests open */
-    atomic_int_fast64_t closed_until_ns; /* what comes before that would be refused by the policy */
-    atomic_int turned_away;              /* refused therefore, and not yet told to the policy */
+    atomic_int pending;     /* requests open */
+    atomic_int coming;      /* samples submitted that are not READY yet, */
+    atomic_int room;        /* and how many may be: more would be refused by the policy */
+    atomic_int turned_away; /* refused therefore, and not yet told to the policy */
 };
 
 enum e2b_status e2b_served_create(struct e2b_device *device, struct e2b_programs *programs,

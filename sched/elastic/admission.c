@@ -1,41 +1,70 @@
 #include "sched/elastic/admission.h"
 
+#include <limits.h>
 #include <stddef.h>
 
 #define MOST_WINDOWS 64
-#define FLOODED 1.5 /* of the device asked for: models may be closed one by one */
 
 /* What comes after a request may still delay it: learn how far to trust what is foreseen. */
 void e2b_elastic_judge(
     struct e2b_policy *policy, struct e2b_elastic_model *model, int slot, bool is_dropped) {
     const struct e2b_elastic_promise *promise = &model->promises[slot];
     if (promise->share > 0)
-        e2b_sched_trust_add(&model->trust, promise->share,
+        e2b_sched_trust_add(&model->trust[promise->in_lanes], promise->share,
             is_dropped || policy->forecast.now_ns + model->reply_ns > promise->must_end_ns);
 }
 
 void e2b_elastic_learn(struct e2b_policy *policy, struct e2b_elastic_model *model) {
     double percentile = e2b_elastic_table(policy, model)->percentile;
-    e2b_sched_trust_learn(&model->trust, (1 - percentile) * 0.75);
+    for (int i = 0; i < 2; i++)
+        e2b_sched_trust_learn(&model->trust[i], (1 - percentile) * 0.75);
 }
 
-/* Device time of what is strict and due until due_ns. */
-static double work_until(const struct e2b_policy *policy, int64_t due_ns) {
+/* Time of what is strict and due until due_ns, of all whom the device serves in turns with the
+ * model.
+ */
+static double work_until(
+    const struct e2b_policy *policy, const struct e2b_elastic_model *model, int64_t due_ns) {
     double work_ns = 0;
     for (int i = 0; i < policy->model_count; i++)
-        work_ns += policy->forecast.models[i].sample_ns
-            * e2b_sched_backlog_until(&policy->models[i].strict, due_ns);
+        if (!policy->lanes || model == &policy->models[i])
+            work_ns += policy->models[i].pace.sample_ns
+                * e2b_sched_backlog_until(&policy->models[i].strict, due_ns);
     return work_ns;
+}
+
+static double others_until(
+    const struct e2b_policy *policy, const struct e2b_elastic_model *model, int64_t due_ns) {
+    return work_until(policy, model, due_ns)
+        - model->pace.sample_ns * e2b_sched_backlog_until(&model->strict, due_ns);
+}
+
+/* Until what runs, and is in the model's way, has ended. */
+static double running_ns(const struct e2b_policy *policy, const struct e2b_elastic_model *model) {
+    const struct e2b_forecast *forecast = &policy->forecast;
+    double left_ns = 0;
+    if (!policy->lanes) {
+        struct e2b_forecast_outcome running = e2b_forecast_walk(forecast, NULL, 0);
+        return forecast->exclusive ? running.all_ns : running.area_ns;
+    }
+    for (int i = 0; i < forecast->running_count; i++)
+        if (&policy->models[forecast->running[i].model] == model
+            && forecast->running[i].left_ns > left_ns)
+            left_ns = forecast->running[i].left_ns;
+    return left_ns * model->pace.slowdown;
 }
 
 /* If the device served this model alone but for `ahead_ns` of other work: how long until a request
  * ends that has `before` of its own model before it. */
-static double end_behind(const struct e2b_forecast_model *table, double ahead_ns, int before) {
-    double latency_ns = table->solo_ns[e2b_forecast_size(table, before + 1)];
-    int rounds = before / table->full_count;
-    if (before + 1 > table->full_count || latency_ns > table->full_ns)
-        latency_ns = table->full_ns;
-    return ahead_ns + rounds * table->full_count * table->sample_ns + latency_ns;
+static double end_behind(const struct e2b_policy *policy, const struct e2b_elastic_model *model,
+    double ahead_ns, int before) {
+    const struct e2b_forecast_model *table = e2b_elastic_table(policy, model);
+    const struct e2b_elastic_pace *pace = &model->pace;
+    double latency_ns = pace->slowdown * table->solo_ns[e2b_forecast_size(table, before + 1)];
+    int rounds = before / pace->count;
+    if (before + 1 > pace->count || latency_ns > pace->batch_ns)
+        latency_ns = pace->batch_ns;
+    return ahead_ns + rounds * pace->count * pace->sample_ns + latency_ns;
 }
 
 /* If what waits ran one batch after another as it lies in the slots, from the head on in ring
@@ -46,10 +75,10 @@ static double end_as_it_lies(const struct e2b_policy *policy, const struct e2b_e
     int slot, double ahead_ns, double most_ns) {
     const struct e2b_forecast_model *table = e2b_elastic_table(policy, model);
     const struct e2b_bitset *waits = &model->slots.waiting.slots;
-    int at = e2b_sched_waiting_head(&model->slots.waiting), size = table->full_count;
+    int at = e2b_sched_waiting_head(&model->slots.waiting), size = model->pace.count;
     int seen = 0, windows = 0;
     double lie_ns = 0;
-    while (seen < waits->count && ahead_ns + lie_ns + table->full_ns <= most_ns) {
+    while (seen < waits->count && ahead_ns + lie_ns + model->pace.batch_ns <= most_ns) {
         int end = at + size < waits->capacity ? at + size : waits->capacity;
         if (slot >= at && slot < end)
             break;
@@ -59,19 +88,19 @@ static double end_as_it_lies(const struct e2b_policy *policy, const struct e2b_e
         }
         int count = e2b_bitset_count_in(waits, at, end);
         seen += count;
-        lie_ns += table->solo_ns[e2b_forecast_size(table, count)];
+        lie_ns += model->pace.slowdown * table->solo_ns[e2b_forecast_size(table, count)];
         at = e2b_bitset_next(waits, end);
         at = at < waits->capacity ? at : e2b_bitset_next(waits, 0);
     }
-    return ahead_ns + lie_ns + table->full_ns;
+    return ahead_ns + lie_ns + model->pace.batch_ns;
 }
 
 /* How long until a request in the slot ends (-1: in the next one) behind ahead_ns of other work and
  * `before` requests of its model. More than most_ns is told less well. */
 static double end_of(const struct e2b_policy *policy, const struct e2b_elastic_model *model,
     int slot, double ahead_ns, int before, double most_ns) {
-    double end_ns = end_behind(e2b_elastic_table(policy, model), ahead_ns, before);
-    if (!policy->forecast.exclusive || policy->lanes || end_ns > most_ns)
+    double end_ns = end_behind(policy, model, ahead_ns, before);
+    if (!policy->forecast.exclusive || end_ns > most_ns)
         return end_ns;
     double lies_ns = end_as_it_lies(policy, model, slot, ahead_ns, most_ns);
     return lies_ns > end_ns ? lies_ns : end_ns;
@@ -88,15 +117,16 @@ static double end_at_once(const struct e2b_policy *policy, const struct e2b_elas
 
 /* Would one more request that is due at due_ns make any later one late? */
 static bool makes_late(const struct e2b_policy *policy, const struct e2b_elastic_model *model,
-    int64_t due_ns, double running_ns) {
-    const struct e2b_forecast_model *table = e2b_elastic_table(policy, model);
+    int64_t due_ns, double ahead_ns) {
+    const struct e2b_elastic_pace *pace = &model->pace;
     int64_t now_ns = policy->forecast.now_ns, width_ns = model->backlog.width_ns;
-    double work_ns = work_until(policy, due_ns), all_ns = work_until(policy, INT64_MAX / 2);
+    double work_ns = work_until(policy, model, due_ns),
+           all_ns = work_until(policy, model, INT64_MAX / 2);
     for (int64_t at_ns = due_ns + width_ns; work_ns < all_ns; at_ns += width_ns) {
-        double until_ns = work_until(policy, at_ns);
+        double until_ns = work_until(policy, model, at_ns);
         if (until_ns > work_ns
-            && running_ns + until_ns + table->sample_ns + table->full_ns
-                > model->trust.limit * (double)(at_ns - now_ns))
+            && ahead_ns + until_ns + pace->sample_ns + pace->batch_ns
+                > e2b_elastic_limit(policy, model) * (double)(at_ns - now_ns))
             return true;
         work_ns = until_ns;
         if (at_ns - due_ns > E2B_BACKLOG_BUCKETS * width_ns)
@@ -115,12 +145,12 @@ static double fair_share(const struct e2b_policy *policy, int index) {
     for (int round = 0; round < policy->model_count && weights > 0; round++) {
         double next = left / weights, satisfied = 0, gone = 0;
         for (int i = 0; i < policy->model_count; i++) {
-            double wants = e2b_elastic_asked(policy, i) / policy->models[i].weight;
-            if (wants > level && wants <= level + next)
+            double wanted = e2b_elastic_asked(policy, i) / policy->models[i].weight;
+            if (wanted > level && wanted <= level + next)
                 gone += policy->models[i].weight;
-            if (wants > level)
+            if (wanted > level)
                 satisfied +=
-                    (wants < level + next ? wants - level : next) * policy->models[i].weight;
+                    (wanted < level + next ? wanted - level : next) * policy->models[i].weight;
             else if (round == 0)
                 gone += policy->models[i].weight;
         }
@@ -136,77 +166,68 @@ static double fair_share(const struct e2b_policy *policy, int index) {
 
 /* COUNT: admitted, and promised. */
 static enum e2b_sched_reason refusal(
-    struct e2b_policy *policy, int index, int slot, double running_ns) {
+    struct e2b_policy *policy, int index, int slot, double ahead_ns) {
     struct e2b_elastic_model *model = &policy->models[index];
     const struct e2b_forecast_model *table = e2b_elastic_table(policy, model);
     int64_t must_end_ns = e2b_elastic_must_end(model, slot), now_ns = policy->forecast.now_ns;
-    model->promises[slot] = (struct e2b_elastic_promise){must_end_ns, 0};
-    if (!policy->admission || must_end_ns == INT64_MAX || table->sample_ns <= 0)
+    model->promises[slot] = (struct e2b_elastic_promise){.must_end_ns = must_end_ns};
+    if (!policy->admission || must_end_ns == INT64_MAX || model->pace.count == 0)
         return E2B_SCHED_REASON_COUNT;
     int64_t due_ns = e2b_elastic_due(model, slot);
     double slack_ns = (double)(must_end_ns - now_ns - model->reply_ns);
     int before = e2b_sched_backlog_until(&model->backlog, due_ns);
-    double others_ns = work_until(policy, due_ns)
-        - table->sample_ns * e2b_sched_backlog_until(&model->strict, due_ns);
-    double most_ns = model->trust.limit * slack_ns;
-    double end_ns = end_of(policy, model, slot, running_ns + others_ns, before, most_ns);
+    double others_ns = others_until(policy, model, due_ns);
+    double most_ns = e2b_elastic_limit(policy, model) * slack_ns;
+    double end_ns = end_of(policy, model, slot, ahead_ns + others_ns, before, most_ns);
     bool is_first = before == 0 && others_ns <= 0;
     if (is_first && table->margin * end_at_once(policy, model) <= slack_ns)
         return E2B_SCHED_REASON_COUNT;
     if (end_ns > most_ns
         || (e2b_elastic_must_end(model, slot) <= due_ns
-            && makes_late(policy, model, due_ns, running_ns)))
+            && makes_late(policy, model, due_ns, ahead_ns)))
         return E2B_SCHED_OVERLOAD_REASON;
     double share = policy->model_count > 1 ? fair_share(policy, index) : 1;
     if (share < 1 && before * table->sample_ns > share * most_ns)
         return E2B_SCHED_SHARE_REASON;
     model->promises[slot].share = end_ns / slack_ns;
+    model->promises[slot].in_lanes = policy->lanes;
     return E2B_SCHED_REASON_COUNT;
 }
 
-static double asked_of_all(const struct e2b_policy *policy) {
-    double asked = 0;
-    for (int i = 0; i < policy->model_count; i++)
-        asked += e2b_elastic_asked(policy, i);
-    return asked;
-}
-
-/* Until when is the model's next request refused, if nothing comes before it? Meanwhile batches
- * and copies go on, while its slack will be what it is now. Of several models each has its share,
- * and what one does not take of it others may: so only where much more is asked for than there is.
- */
-static int64_t refused_for(const struct e2b_policy *policy, int index, double running_ns) {
+/* Of those like the last one that came: while their copy takes its time, the device goes on. */
+int e2b_elastic_room(const struct e2b_policy *policy, int index) {
     const struct e2b_elastic_model *model = &policy->models[index];
     const struct e2b_forecast_model *table = &policy->forecast.models[index];
     int64_t due_ns = policy->forecast.now_ns + model->window_ns - model->copy_ns;
-    if (model->target_ns <= 0 || (policy->model_count > 1 && asked_of_all(policy) < FLOODED))
-        return 0;
+    if (!policy->admission || model->target_ns <= 0 || model->pace.count == 0)
+        return INT_MAX;
     int before = e2b_sched_backlog_until(&model->backlog, due_ns);
     double slack_ns = (double)(model->target_ns - model->reply_ns - model->copy_ns);
-    double most_ns = model->trust.limit * slack_ns;
-    double others_ns = work_until(policy, due_ns)
-        - table->sample_ns * e2b_sched_backlog_until(&model->strict, due_ns);
-    double excess_ns = end_of(policy, model, -1, running_ns + others_ns, before, most_ns) - most_ns;
+    double most_ns = e2b_elastic_limit(policy, model) * slack_ns;
+    double others_ns = others_until(policy, model, due_ns);
+    double end_ns =
+        end_of(policy, model, -1, running_ns(policy, model) + others_ns, before, most_ns)
+        - (double)model->copy_ns;
+    double left_ns = most_ns - end_ns;
     double share = policy->model_count > 1 ? fair_share(policy, index) : 1;
-    double beyond_ns = share < 1 ? before * table->sample_ns / share - most_ns : 0;
-    excess_ns = excess_ns > beyond_ns ? excess_ns : beyond_ns;
-    return excess_ns > 0 ? (int64_t)excess_ns : 0;
+    if (share < 1 && left_ns > share * most_ns - before * table->sample_ns)
+        left_ns = share * most_ns - before * table->sample_ns;
+    int least = model->slots.waiting.slots.count == 0 && model->slots.in_flight == 0;
+    double room = left_ns < 0 ? 0 : 1 + left_ns / model->pace.sample_ns;
+    return room < least ? least : room < INT_MAX ? (int)room : INT_MAX;
 }
 
 void e2b_elastic_admit(struct e2b_policy *policy, int index, struct e2b_sched_actions *actions) {
     struct e2b_elastic_model *model = &policy->models[index];
     if (model->newcomers.count == 0)
         return;
-    struct e2b_forecast_outcome running = e2b_forecast_walk(&policy->forecast, NULL, 0);
-    double running_ns =
-        policy->forecast.exclusive && !policy->lanes ? running.all_ns : running.area_ns;
+    double ahead_ns = running_ns(policy, model);
     for (int slot = 0; model->newcomers.count > 0; slot++) {
         slot = e2b_bitset_next(&model->newcomers, slot);
-        enum e2b_sched_reason reason = refusal(policy, index, slot, running_ns);
+        enum e2b_sched_reason reason = refusal(policy, index, slot, ahead_ns);
         if (reason != E2B_SCHED_REASON_COUNT) {
             if (!e2b_sched_slots_reject(&model->slots, index, reason, slot, actions))
                 return;
-            actions->list[actions->count - 1].retry_ns = refused_for(policy, index, running_ns);
         } else {
             e2b_elastic_count(model, slot, 1);
         }

@@ -1,5 +1,6 @@
 #include "sched/elastic/choice.h"
 
+#include <limits.h>
 #include <stddef.h>
 
 #define LATE_WORTH 1e-3   /* of an answer that is late, next to one in time */
@@ -87,8 +88,6 @@ static double time_of(const struct e2b_policy *policy, int index,
     const struct e2b_forecast_start *starts, int start_count) {
     const struct e2b_forecast_model *table = &policy->forecast.models[index];
     double longest_ns = 0;
-    if (policy->lanes)
-        return e2b_forecast_area(&policy->forecast, index, starts[0].size_index);
     for (int i = 0; i < start_count; i++)
         if (table->solo_ns[starts[i].size_index] > longest_ns)
             longest_ns = table->solo_ns[starts[i].size_index];
@@ -101,8 +100,8 @@ static int late_of(
     const struct e2b_elastic_model *model = &policy->models[index];
     const struct e2b_forecast_model *table = &policy->forecast.models[index];
     const struct e2b_bitset *waits = &model->slots.waiting.slots;
-    int64_t end_ns =
-        policy->forecast.now_ns + model->reply_ns + (int64_t)table->solo_ns[batch->size_index];
+    int64_t end_ns = policy->forecast.now_ns + model->reply_ns
+        + +(int64_t)(model->pace.slowdown * table->solo_ns[batch->size_index]);
     int late = 0;
     for (int slot = batch->first; slot < batch->first + batch->span;
          slot = e2b_bitset_next(waits, slot + 1))
@@ -137,10 +136,10 @@ static void weigh(const struct e2b_policy *policy, int index, double followers,
 static bool has_room(const struct e2b_policy *policy, int index, int size_index, double more) {
     const struct e2b_forecast_model *table = &policy->forecast.models[index];
     double demand = policy->forecast.demand + more + table->demand[size_index];
-    if (!policy->forecast.exclusive || policy->forecast.demand + more <= 0)
-        return true;
     if (policy->lanes)
         return policy->models[index].slots.in_flight == 0;
+    if (!policy->forecast.exclusive || policy->forecast.demand + more <= 0)
+        return true;
     return policy->forecast.contention * demand <= E2B_FORECAST_ROOM;
 }
 
@@ -172,10 +171,12 @@ static void form_all(const struct e2b_policy *policy, int index, int slot,
     struct e2b_sched_batch formed[E2B_SCHED_MAX_SIZES]) {
     const struct e2b_sched_slots *slots = &policy->models[index].slots;
     const struct e2b_sched_instances *instances = &slots->instances;
-    bool can_pad = policy->forecast.models[index].sample_ns > 0;
+    const struct e2b_forecast_model *table = &policy->forecast.models[index];
+    bool can_pad = table->sample_ns > 0;
+    int most = policy->forecast.exclusive ? policy->models[index].pace.count : INT_MAX;
     int smaller = 0;
     for (int i = 0; i < instances->size_count; i++) {
-        bool found = e2b_sched_instances_free(instances, i)
+        bool found = e2b_sched_instances_free(instances, i) && table->sizes[i] <= most
             && e2b_sched_slots_window(slots, slot, i, &formed[i]);
         int count = found ? formed[i].count : 0;
         bool is_full = count == instances->sizes[i];

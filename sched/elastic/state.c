@@ -89,6 +89,10 @@ void e2b_elastic_forget(struct e2b_elastic_model *model, int slot) {
         e2b_elastic_count(model, slot, -1);
 }
 
+double e2b_elastic_limit(const struct e2b_policy *policy, const struct e2b_elastic_model *model) {
+    return model->trust[policy->lanes].limit;
+}
+
 const struct e2b_forecast_model *e2b_elastic_table(
     const struct e2b_policy *policy, const struct e2b_elastic_model *model) {
     return &policy->forecast.models[model - policy->models];

@@ -1,7 +1,7 @@
 /* What "elastic" (sched/elastic.h) knows: of each model what waits, what was promised and how fast
- * requests come; of the device what runs on it. The parts of the policy share it: admission.h says
- * who is let in, turns.h which model is next, choice.h as which batch, deferral.h whether that one
- * waits for company. Only sched/elastic.c starts batches. */
+ * requests come; of the device what runs on it. The parts of the policy share it: pace.h says
+ * how batches run, admission.h who is let in, turns.h which model is next, choice.h as which batch,
+ * deferral.h whether that one waits for company. Only sched/elastic.c starts batches. */
 #ifndef E2B_SCHED_ELASTIC_STATE_H
 #define E2B_SCHED_ELASTIC_STATE_H
 
@@ -16,10 +16,20 @@
 struct e2b_elastic_promise {
     int64_t must_end_ns;
     double share; /* of the time that it has, that was foreseen to pass; 0: no promise */
+    bool in_lanes;
+};
+
+/* Batches of a model that follow one another while much waits: their samples, duration, and the
+ * time of one sample, beside what runs with them. Where nothing is known of durations, 0. */
+struct e2b_elastic_pace {
+    int count;
+    double batch_ns, sample_ns;
+    double slowdown; /* that is in them, by company which the tables do not hold */
 };
 
 struct e2b_elastic_model {
     struct e2b_sched_slots slots;
+    struct e2b_elastic_pace pace;         /* as things are in this decision */
     struct e2b_sched_backlog backlog;     /* of what was admitted */
     struct e2b_sched_backlog strict;      /* of that, what has to end when it is due */
     struct e2b_bitset newcomers;          /* waiting slots that are not yet admitted */
@@ -29,10 +39,10 @@ struct e2b_elastic_model {
     double arrivals;                      /* a count that decays, */
     int64_t counted_ns;                   /* and when it was taken */
     struct e2b_elastic_promise *promises; /* by slot */
-    struct e2b_sched_trust trust;
-    int passes;                       /* batches that ran while this head waited */
-    int64_t held_ns;                  /* since when a batch is held, INT64_MAX: none is */
-    bool passed_over, waits_for_room; /* in this decision */
+    struct e2b_sched_trust trust[2];      /* in what is foreseen outside lanes, and in them */
+    int passes;                           /* batches that ran while this head waited */
+    int64_t held_ns;                      /* since when a batch is held, INT64_MAX: none is */
+    bool passed_over, waits_for_room;     /* in this decision */
 };
 
 struct e2b_policy {
@@ -59,6 +69,9 @@ void e2b_elastic_forget(struct e2b_elastic_model *model, int slot); /* it is abo
  */
 int64_t e2b_elastic_due(const struct e2b_elastic_model *model, int slot);
 int64_t e2b_elastic_must_end(const struct e2b_elastic_model *model, int slot);
+
+/* The share of a request's time that may be foreseen to pass, as things are. */
+double e2b_elastic_limit(const struct e2b_policy *policy, const struct e2b_elastic_model *model);
 
 const struct e2b_forecast_model *e2b_elastic_table(
     const struct e2b_policy *policy, const struct e2b_elastic_model *model);

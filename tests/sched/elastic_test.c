@@ -67,12 +67,13 @@ static void the_drain_of_what_waits_and_runs_is_predicted(void **state) {
 }
 
 /* Model 1's target is shorter than a full batch of model 0 and its own: it does not wait for that,
- * and yet runs one batch after another itself. */
+ * and yet runs one batch after another itself, of a size that it has time for beside the other. */
 static void a_model_that_cannot_wait_for_another_runs_beside_it(void **state) {
     (void)state;
     struct e2b_sched_model models[] = {known_model(1), known_model(1)};
     for (int i = 0; i < 3; i++)
         models[0].solo_ns[i] *= 5;
+    models[0].target_ns = 40000;
     models[1].target_ns = 9000;
     const struct e2b_script_step steps[] = {
         {MORE(0, 0), ""},

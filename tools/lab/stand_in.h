@@ -1,6 +1,6 @@
 /* A device and models that take as long as a table says: backends/sim, in virtual time, and for
- * each model a network of one kernel, the mean of its input, so that answers can still be told
- * right from wrong. Inputs are as long as keeps the models' upload times in proportion. */
+ * each model a network of a few kernels, each the mean of its input, so that answers can still be
+ * told right from wrong. Inputs are as long as keeps the models' upload times in proportion. */
 #ifndef E2B_TOOLS_LAB_STAND_IN_H
 #define E2B_TOOLS_LAB_STAND_IN_H
 

@@ -4,7 +4,7 @@
 #include "tests/support.h"
 
 struct notes {
-    int computed, copied;
+    int computed, copied, between;
     enum e2b_event_state state;
 };
 
@@ -22,7 +22,12 @@ static void on_copied(void *batch, enum e2b_event_state state) {
     notes.copied++;
 }
 
-static const struct e2b_batch_callbacks callbacks = {on_computed, on_copied};
+static void on_between(void *batch) {
+    (void)batch;
+    notes.between++;
+}
+
+static const struct e2b_batch_callbacks callbacks = {on_computed, on_copied, on_between};
 
 struct setting {
     struct fixture fixture;
@@ -55,6 +60,7 @@ static void both_notifications_come_once_with_times(void **state) {
     int64_t before_ns = device->ops->now_ns(device), started_ns = 0, ended_ns = 0;
     assert_ok(e2b_batch_start(&setting.batch, &callbacks, &err), err);
     assert_int_equal(notes.computed + notes.copied, 0);
+    assert_int_equal(notes.between, e2b_plan_step_count(setting.fixture.served->sizes[1].plan) - 1);
     e2b_sim_run_until_idle(device);
     assert_int_equal(notes.computed, 1);
     assert_int_equal(notes.copied, 1);

@@ -116,7 +116,8 @@ static void batches_that_end_at_a_gap_are_counted(void **state) {
     close_setting(&setting);
 }
 
-/* A policy that refuses everything for a while, and what it was told of those turned away. */
+/* A policy that refuses everything, has room for seven more, and what it was told of those turned
+ * away. */
 static int told;
 
 static void refuse_all(struct e2b_policy *policy, const struct e2b_sched_event *event,
@@ -128,23 +129,30 @@ static void refuse_all(struct e2b_policy *policy, const struct e2b_sched_event *
     *e2b_sched_actions_add(actions) = (struct e2b_sched_action){.kind = E2B_SCHED_REJECT,
         .reason = E2B_SCHED_OVERLOAD_REASON,
         .first = event->slot,
-        .count = 1,
-        .retry_ns = 700};
+        .count = 1};
 }
 
-static void a_refusal_closes_the_model_and_tells_the_policy_of_others(void **state) {
+static int room_for_seven(const struct e2b_policy *policy, int model) {
+    (void)policy;
+    (void)model;
+    return 7;
+}
+
+static void room_is_noted_and_the_policy_is_told_of_those_turned_away(void **state) {
     (void)state;
     struct setting setting;
     open_setting(&setting, 1);
     struct e2b_policy_ops ops = *setting.decisions.ops;
     ops.on_event = refuse_all;
+    ops.room = room_for_seven;
     setting.decisions.ops = &ops;
     struct e2b_served *served = setting.fixture.served;
     atomic_store(&served->turned_away, 5);
     ready(&setting, 0, INT64_MAX);
     assert_int_equal(told, 5);
     assert_int_equal(atomic_load(&served->turned_away), 0);
-    assert_int_equal(atomic_load(&served->closed_until_ns), e2b_served_now_ns(served) + 700);
+    e2b_decisions_make(&setting.decisions);
+    assert_int_equal(atomic_load(&served->room), 7);
     close_setting(&setting);
 }
 
@@ -167,7 +175,7 @@ int main(void) {
         cmocka_unit_test(batches_come_one_at_a_time_with_their_slots_taken),
         cmocka_unit_test(nothing_is_decided_before_what_was_decided_is_started),
         cmocka_unit_test(batches_that_end_at_a_gap_are_counted),
-        cmocka_unit_test(a_refusal_closes_the_model_and_tells_the_policy_of_others),
+        cmocka_unit_test(room_is_noted_and_the_policy_is_told_of_those_turned_away),
         cmocka_unit_test(refusals_are_answered_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

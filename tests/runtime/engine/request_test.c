@@ -58,19 +58,27 @@ static void a_slot_given_back_is_free_at_once(void **state) {
 static void what_would_be_refused_takes_no_slot(void **state) {
     (void)state;
     struct e2b_error err = {0};
-    struct e2b_request *request;
+    struct e2b_request *request, *other;
+    struct fixture_answer answer = {0};
     struct e2b_served_stats stats;
     struct fixture fixture = fixture_open(fixture_sim(), true, 4);
-    int64_t now_ns = e2b_served_now_ns(fixture.served);
-    atomic_store(&fixture.served->closed_until_ns, now_ns + 100);
+    atomic_store(&fixture.served->room, 0);
     assert_fails(e2b_request_open(fixture.served, 2, &request, &err), E2B_DEADLINE,
         "target cannot be met", err);
     e2b_served_stats_get(fixture.served, &stats);
     assert_int_equal(stats.refused[E2B_SCHED_OVERLOAD_REASON], 2);
     assert_int_equal(stats.free_slots, 4);
     assert_int_equal(atomic_load(&fixture.served->turned_away), 2);
-    e2b_sim_advance(fixture.device, now_ns + 100);
+    atomic_store(&fixture.served->room, 1);
     assert_ok(e2b_request_open(fixture.served, 2, &request, &err), err);
+    e2b_request_submit(request, NULL, fixture_note, &answer);
+    assert_int_equal(atomic_load(&fixture.served->coming), 2);
+    assert_fails(e2b_request_open(fixture.served, 1, &other, &err), E2B_DEADLINE,
+        "target cannot be met", err);
+    fixture_settle(&fixture);
+    assert_int_equal(atomic_load(&fixture.served->coming), 0);
+    assert_ok(e2b_request_open(fixture.served, 1, &other, &err), err);
+    e2b_request_close(other);
     e2b_request_close(request);
     fixture_close(&fixture);
 }

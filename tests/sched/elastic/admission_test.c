@@ -1,34 +1,15 @@
 #include "sched/elastic/admission.h"
 
 #include "tests/sched/elastic/fixture.h"
+#include <limits.h>
 
 static const struct e2b_policy_ops *const ops = &e2b_policy_elastic;
 
-/* A refusal says for how long others like it are refused: one that comes a little before that is,
- * one that comes after it is not. */
-static enum e2b_sched_action_kind kind_after_refusal(int64_t wait_ns, bool before) {
-    struct e2b_sched_model model = known_model(1);
-    model.target_ns = 4000;
-    struct e2b_policy *policy = e2b_script_policy(ops, &model, 1, "");
-    struct e2b_sched_actions actions = {0};
-    int slot = 0;
-    do {
-        assert_true(slot < 16);
-        actions.count = 0;
-        ops->on_event(policy, &(struct e2b_sched_event)READY(0, slot++), &actions);
-    } while (actions.count == 0 || actions.list[0].kind != E2B_SCHED_REJECT);
-    int64_t retry_ns = actions.list[0].retry_ns;
-    assert_true(retry_ns > wait_ns);
-    actions.count = 0;
-    int64_t at_ns = before ? retry_ns - wait_ns : retry_ns + wait_ns;
-    ops->on_event(policy, &(struct e2b_sched_event)READY(at_ns, slot), &actions);
-    enum e2b_sched_action_kind kind = E2B_SCHED_SET_TIMER;
-    for (int i = 0; i < actions.count; i++)
-        if (actions.list[i].kind == E2B_SCHED_REJECT)
-            kind = E2B_SCHED_REJECT;
-    ops->destroy(policy);
-    e2b_sched_actions_finish(&actions);
-    return kind;
+static bool has_reject(const struct e2b_sched_actions *actions) {
+    for (int i = 0; i < actions->count; i++)
+        if (actions->list[i].kind == E2B_SCHED_REJECT)
+            return true;
+    return false;
 }
 
 static void hopeless_slots_are_dropped_in_time(void **state) {
@@ -87,10 +68,29 @@ static void a_far_deadline_gives_way_to_a_near_one(void **state) {
     PLAY_MODELS(models, 2, "patience_us=1", steps);
 }
 
-static void a_refusal_tells_how_long_it_lasts(void **state) {
+/* While there is room none is refused, and when it is gone one is; without a target all are let in.
+ */
+static void room_is_what_is_let_in(void **state) {
     (void)state;
-    assert_int_equal(kind_after_refusal(50, true), E2B_SCHED_REJECT);
-    assert_int_not_equal(kind_after_refusal(50, false), E2B_SCHED_REJECT);
+    struct e2b_sched_model model = known_model(1);
+    struct e2b_sched_actions actions = {0};
+    model.slot_count = 64;
+    model.target_ns = 10000;
+    struct e2b_policy *policy = e2b_script_policy(ops, &model, 1, "");
+    int slot = 0, room = ops->room(policy, 0);
+    assert_in_range(room, 8, 32);
+    while (!has_reject(&actions)) {
+        actions.count = 0;
+        room = ops->room(policy, 0);
+        ops->on_event(policy, &(struct e2b_sched_event)READY(0, slot++), &actions);
+        assert_true(has_reject(&actions) ? room <= 1 : room >= 0 && slot < 64);
+    }
+    ops->destroy(policy);
+    model.target_ns = 0;
+    policy = e2b_script_policy(ops, &model, 1, "");
+    assert_int_equal(ops->room(policy, 0), INT_MAX);
+    ops->destroy(policy);
+    e2b_sched_actions_finish(&actions);
 }
 
 /* Slots that lie apart are a batch each: of four the last one would end too late, which side by
@@ -112,27 +112,22 @@ static void what_lies_apart_is_foreseen_to_run_apart(void **state) {
     }
 }
 
-/* Two models share the device. While it is asked for little more than it has, one that is refused
- * may have what the other leaves; in a flood both are closed for a while. */
-static void several_models_are_closed_only_in_a_flood(void **state) {
+/* In a flood two models each have room for what can still be served, and none once that waits. One
+ * of which nothing waits or runs is never closed: nothing would open it again. */
+static void a_model_that_is_idle_has_room(void **state) {
     (void)state;
-    struct e2b_sched_model models[] = {known_model(1), known_model(1)};
+    struct e2b_sched_model models[] = {known_model(1), known_model(1), known_model(1)};
     struct e2b_sched_actions actions = {0};
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         models[i].slot_count = 128;
-        models[i].target_ns = 4000;
+        models[i].target_ns = i == 2 ? 1 : 4000; /* the last one's is never met */
     }
-    struct e2b_policy *policy = e2b_script_policy(ops, models, 2, "");
-    int64_t first_ns = -1, last_ns = -1;
+    struct e2b_policy *policy = e2b_script_policy(ops, models, 3, "");
     for (int i = 0; i < 200; i++)
         ops->on_event(policy, &(struct e2b_sched_event)READY_OF(i % 2, i, i / 2), &actions);
-    for (int i = 0; i < actions.count; i++)
-        if (actions.list[i].kind == E2B_SCHED_REJECT) {
-            first_ns = first_ns < 0 ? actions.list[i].retry_ns : first_ns;
-            last_ns = actions.list[i].retry_ns;
-        }
-    assert_int_equal(first_ns, 0);
-    assert_true(last_ns > 0 && last_ns < 40000);
+    assert_int_equal(ops->room(policy, 0), 0);
+    assert_int_equal(ops->room(policy, 1), 0);
+    assert_int_equal(ops->room(policy, 2), 1);
     ops->destroy(policy);
     e2b_sched_actions_finish(&actions);
 }
@@ -142,9 +137,9 @@ int main(void) {
         cmocka_unit_test(hopeless_slots_are_dropped_in_time),
         cmocka_unit_test(a_far_deadline_refuses_nobody),
         cmocka_unit_test(a_far_deadline_gives_way_to_a_near_one),
-        cmocka_unit_test(a_refusal_tells_how_long_it_lasts),
+        cmocka_unit_test(room_is_what_is_let_in),
         cmocka_unit_test(what_lies_apart_is_foreseen_to_run_apart),
-        cmocka_unit_test(several_models_are_closed_only_in_a_flood),
+        cmocka_unit_test(a_model_that_is_idle_has_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

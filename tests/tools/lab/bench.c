@@ -17,8 +17,9 @@ void bench_quiet(void) {
     e2b_log_set_level(E2B_LOG_WARN);
 }
 
-void bench_open(struct e2b_lab_rig *rig, const char *policy, int models, int64_t target_ns) {
-    struct e2b_lab_rig_spec spec = {.table = bench_table(),
+void bench_open(struct e2b_lab_rig *rig, const struct e2b_lab_table *table, const char *policy,
+    int models, int64_t target_ns) {
+    struct e2b_lab_rig_spec spec = {.table = table,
         .model_count = models,
         .instances = 1,
         .slots = 64,
@@ -28,7 +29,7 @@ void bench_open(struct e2b_lab_rig *rig, const char *policy, int models, int64_t
     struct e2b_error err = {0};
     bench_quiet();
     for (int i = 0; i < models; i++) {
-        spec.models[i].file = bench_table()->models[i].name;
+        spec.models[i].file = table->models[i].name;
         spec.models[i].target_ns = target_ns;
     }
     assert_ok(e2b_lab_contender_parse(policy, &contender, &err), err);

@@ -9,7 +9,8 @@ const struct e2b_lab_table *bench_table(void);
 
 void bench_quiet(void); /* devices are made anew for each run: only warnings are logged */
 
-/* Policy as e2b_lab_contender_parse; target_ns 0: none. `models` of the table's. */
-void bench_open(struct e2b_lab_rig *rig, const char *policy, int models, int64_t target_ns);
+/* Policy as e2b_lab_contender_parse; target_ns 0: none. The first `models` of the table. */
+void bench_open(struct e2b_lab_rig *rig, const struct e2b_lab_table *table, const char *policy,
+    int models, int64_t target_ns);
 
 #endif

@@ -30,7 +30,7 @@ static void answers_are_told_apart(void **state) {
     (void)state;
     struct e2b_lab_rig rig;
     struct e2b_error err = {0};
-    bench_open(&rig, "elastic", 1, 0);
+    bench_open(&rig, bench_table(), "elastic", 1, 0);
     for (int question = 0; question < E2B_LAB_QUESTIONS; question++) {
         struct answer answer = {.rig = &rig, .question = question};
         struct e2b_request *request = NULL;
@@ -50,7 +50,7 @@ static void a_batch_takes_what_the_table_says(void **state) {
     struct e2b_lab_rig rig;
     struct e2b_error err = {0};
     struct answer answers[8];
-    bench_open(&rig, "greedy_idle", 2, 0);
+    bench_open(&rig, bench_table(), "greedy_idle", 2, 0);
     memset(answers, 0, sizeof answers);
     int64_t start_ns = e2b_lab_rig_now_ns(&rig);
     for (int i = 0; i < 8; i++) {
@@ -73,7 +73,8 @@ static void a_short_batch_is_answered_before_a_long_one_beside_it(void **state) 
     struct e2b_lab_rig rig;
     struct e2b_error err = {0};
     struct answer answers[10];
-    bench_open(&rig, "tfserving:max_batch_size=8,batch_timeout_micros=500,poll_micros=0", 1, 0);
+    bench_open(&rig, bench_table(),
+        "tfserving:max_batch_size=8,batch_timeout_micros=500,poll_micros=0", 1, 0);
     memset(answers, 0, sizeof answers);
     for (int i = 0; i < 10; i++) {
         struct e2b_request *request = NULL;
@@ -94,7 +95,7 @@ static void policies_change_on_one_rig(void **state) {
     (void)state;
     struct e2b_lab_rig rig;
     struct e2b_error err = {0};
-    bench_open(&rig, "elastic", 1, 0);
+    bench_open(&rig, bench_table(), "elastic", 1, 0);
     for (const struct e2b_policy_ops *const *ops = e2b_policy_all(); *ops; ops++) {
         struct e2b_lab_contender contender;
         struct answer answer = {.rig = &rig, .question = 3};

@@ -1,0 +1,12 @@
+/* How batches run: side by side as the tables say, one after another on a busy device that gains
+ * nothing from company, or, where several models with targets share a busy one, in lanes: of each
+ * model one batch after another, beside those of the others. From that follows each model's pace. */
+#ifndef E2B_SCHED_ELASTIC_PACE_H
+#define E2B_SCHED_ELASTIC_PACE_H
+
+#include "sched/elastic/state.h"
+
+/* Once a decision, before the other parts ask. */
+void e2b_elastic_set_pace(struct e2b_policy *policy);
+
+#endif
