@@ -2,8 +2,9 @@
  * panels of VECTORS vectors of channels; with -DNARROW, a group's panels after the first `wide`
  * have one vector fewer. Tiles run over the output's pixels in order, in blocks: all tiles of a
  * block are multiplied with a panel before the next, so that a panel's weights are fetched once a
- * block; meanwhile tile t fetches a vector's share, number t, of the weights that come next. What a
- * tap reads outside the image is `zeros`. -DLINEAR: 1x1 without stride or padding, where pixels lie
+ * block; meanwhile tile t fetches share number t of the weights that come next. A tile that has
+ * fewer pixels left computes the last one several times. What a tap reads outside the image is
+ * `zeros`. -DLINEAR: 1x1 without stride or padding, where pixels lie
  * at one distance from the first to the last. */
 #include "kernels/common/fetch.clh"
 #include "kernels/common/jobs.clh"
@@ -19,21 +20,28 @@ struct pixel {
 };
 
 #define INPUT(i) LOAD(a##i, c)
-#ifdef LINEAR
-#define RESULT(i) i *y_pixel
-#define ADDEND(i) i *r_pixel
-#else
 #define RESULT(i) pixels[i].y
 #define ADDEND(i) pixels[i].residual
-#endif
-#define DO_BESIDE                                                                                  \
-    FETCH(later);                                                                                  \
-    later += LANES;
+#define DO_BESIDE
 #include "kernels/conv/sums.clh"
 
-#if defined(LINEAR)
-#define ROW_TAP(i) __global const T *a##i = x + tap + min(i, rows - 1) * x_pixel;
-#elif defined(INSIDE)
+/* Channels are multiplied STEPS at a time, so that little else than products is done; meanwhile
+ * some of the next panel's cache lines are fetched, all in about FETCH_TILES tiles. */
+#define STEPS 8
+#define EACH_STEP(...)                                                                             \
+    __VA_ARGS__ __VA_ARGS__ __VA_ARGS__ __VA_ARGS__ __VA_ARGS__ __VA_ARGS__ __VA_ARGS__ __VA_ARGS__
+#define LINE 16 /* floats of a cache line */
+#define FETCHES ((VECTORS * LANES * STEPS / LINE + 11) / 12)
+#define FETCH_TILES (VECTORS * LANES * STEPS / LINE / FETCHES)
+
+#ifdef LINEAR
+#define EACH_TAP(r, s) for (int r = 0, s = 0; r < 1; r++)
+#else
+#define EACH_TAP(r, s)                                                                             \
+    for (int r = 0; r < kernel_h; r++)                                                             \
+        for (int s = 0; s < kernel_w; s++)
+#endif
+#if defined(LINEAR) || defined(INSIDE)
 #define ROW_TAP(i) __global const T *a##i = x + pixels[i].x + tap;
 #else
 #define ROW_TAP(i)                                                                                 \
@@ -45,12 +53,9 @@ struct pixel {
 
 /* What is added at the end is on its way while products are summed. */
 #ifdef RESIDUAL
-#define VECTOR_FETCH(i, v) FETCH(residual + ADDEND(i) + v * LANES);
 #define ROW_FETCH(i)                                                                               \
-    VECTOR_FETCH(i, 0)                                                                             \
-    ON_1(VECTOR_FETCH(i, 1))                                                                       \
-    ON_2(VECTOR_FETCH(i, 2))                                                                       \
-    ON_3(VECTOR_FETCH(i, 3))
+    for (int v = 0; v < WIDTH * LANES; v += LINE)                                                  \
+        FETCH(residual + ADDEND(i) + v);
 #else
 #define ROW_FETCH(i)
 #endif
@@ -70,10 +75,12 @@ struct pixel {
 
 #define BLOCK 16 /* tiles, at most */
 
-/* Where tile t of a block starts. */
+/* Tile t of a block: its pixels, and where they are counted from. */
 #ifdef LINEAR
+#define TILE_PIXELS pixels + (count - t * ROWS < ROWS ? ROWS : 0)
 #define TILE_OFFSET(of) +(size_t)(from + t * ROWS) * of##_pixel
 #else
+#define TILE_PIXELS pixels + t *ROWS
 #define TILE_OFFSET(of)
 #endif
 #ifdef RESIDUAL
@@ -83,10 +90,9 @@ struct pixel {
 #endif
 /* clang-format off */
 #define TILE_ARGUMENTS                                                                             \
-    pixels + t * ROWS, min(ROWS, count - t * ROWS), lanes, x + group * group_c TILE_OFFSET(x),     \
-        zeros, w, t < VECTORS ? next + t * vector_floats : w, bias + first * LANES,                \
+    TILE_PIXELS, lanes, x + group * group_c TILE_OFFSET(x), zeros, w, later, bias + first * LANES, \
         y + m TILE_OFFSET(y), TILE_RESIDUAL, height, width, kernel_h, kernel_w, dilation_h,        \
-        dilation_w, x_row, x_pixel, y_pixel, r_pixel, group_c, act_a, act_b
+        dilation_w, x_row, x_pixel, group_c, act_a, act_b
 /* clang-format on */
 
 /* Fills in `count` pixels from number `from` of the output on. */
@@ -123,7 +129,14 @@ __kernel void conv_panel(CONV_TENSORS, __global const float *weights, __global c
     int panels = groups * group_panels, all = samples * out_height * out_width;
     int tiles = (all + ROWS - 1) / ROWS;
     size_t vector_floats = (size_t)kernel_h * kernel_w * group_c * LANES;
+    size_t share = (size_t)kernel_h * kernel_w * (CHANNELS / STEPS * FETCHES * LINE);
     struct pixel pixels[BLOCK * ROWS];
+#ifdef LINEAR
+    for (int i = 0; i < 2 * ROWS; i++) {
+        int at = i < ROWS ? i : min(i - ROWS, (all - 1) % ROWS);
+        pixels[i] = (struct pixel){.x = at * x_pixel, .y = at * y_pixel, .residual = at * r_pixel};
+    }
+#endif
     EACH_JOB(job) {
         int panel_block = job / tile_blocks, tile_block = job % tile_blocks;
         int panel_begin = (long)panels * panel_block / panel_blocks;
@@ -152,6 +165,7 @@ __kernel void conv_panel(CONV_TENSORS, __global const float *weights, __global c
                 __global const float *next = weights
                     + first_vector(next_panel, group_panels, wide, group_vectors) * vector_floats;
                 for (int t = 0; t * ROWS < count; t++) {
+                    __global const float *later = t < FETCH_TILES ? next + t * share : w;
 #ifdef NARROW
                     if (in_group >= wide) {
                         narrow_tile(TILE_ARGUMENTS);
