@@ -1,6 +1,7 @@
 #include "sched/elastic/admission.h"
 
 #include <limits.h>
+#include <math.h>
 #include <stddef.h>
 
 #define MOST_WINDOWS 64
@@ -21,8 +22,7 @@ void e2b_elastic_learn(struct e2b_policy *policy, struct e2b_elastic_model *mode
 }
 
 /* Time of what is strict and due until due_ns, of all whom the device serves in turns with the
- * model.
- */
+ * model. */
 static double work_until(
     const struct e2b_policy *policy, const struct e2b_elastic_model *model, int64_t due_ns) {
     double work_ns = 0;
@@ -164,32 +164,49 @@ static double fair_share(const struct e2b_policy *policy, int index) {
     return asked < fair ? 1 : fair < 1 ? fair : 1;
 }
 
+/* What is foreseen for one more request of a model. */
+struct outlook {
+    double end_ns, most_ns; /* until it ends, and what of its time may be foreseen for that */
+    double share_ns;        /* what the model may still queue of its share, INFINITY: anything */
+    bool is_first;          /* of all that is in its way and waits */
+};
+
+/* slot: -1, the next one. ahead_ns: see running_ns. */
+static struct outlook outlook_of(const struct e2b_policy *policy, int index, int slot,
+    int64_t due_ns, double slack_ns, double ahead_ns) {
+    const struct e2b_elastic_model *model = &policy->models[index];
+    int before = e2b_sched_backlog_until(&model->backlog, due_ns);
+    double others_ns = others_until(policy, model, due_ns);
+    double share = policy->model_count > 1 ? fair_share(policy, index) : 1;
+    struct outlook outlook = {.most_ns = e2b_elastic_limit(policy, model) * slack_ns,
+        .share_ns = INFINITY,
+        .is_first = before == 0 && others_ns <= 0};
+    outlook.end_ns = end_of(policy, model, slot, ahead_ns + others_ns, before, outlook.most_ns);
+    if (share < 1)
+        outlook.share_ns =
+            share * outlook.most_ns - before * e2b_elastic_table(policy, model)->sample_ns;
+    return outlook;
+}
+
 /* COUNT: admitted, and promised. */
 static enum e2b_sched_reason refusal(
     struct e2b_policy *policy, int index, int slot, double ahead_ns) {
     struct e2b_elastic_model *model = &policy->models[index];
     const struct e2b_forecast_model *table = e2b_elastic_table(policy, model);
-    int64_t must_end_ns = e2b_elastic_must_end(model, slot), now_ns = policy->forecast.now_ns;
+    int64_t must_end_ns = e2b_elastic_must_end(model, slot), due_ns = e2b_elastic_due(model, slot);
     model->promises[slot] = (struct e2b_elastic_promise){.must_end_ns = must_end_ns};
     if (!policy->admission || must_end_ns == INT64_MAX || model->pace.count == 0)
         return E2B_SCHED_REASON_COUNT;
-    int64_t due_ns = e2b_elastic_due(model, slot);
-    double slack_ns = (double)(must_end_ns - now_ns - model->reply_ns);
-    int before = e2b_sched_backlog_until(&model->backlog, due_ns);
-    double others_ns = others_until(policy, model, due_ns);
-    double most_ns = e2b_elastic_limit(policy, model) * slack_ns;
-    double end_ns = end_of(policy, model, slot, ahead_ns + others_ns, before, most_ns);
-    bool is_first = before == 0 && others_ns <= 0;
-    if (is_first && table->margin * end_at_once(policy, model) <= slack_ns)
+    double slack_ns = (double)(must_end_ns - policy->forecast.now_ns - model->reply_ns);
+    struct outlook outlook = outlook_of(policy, index, slot, due_ns, slack_ns, ahead_ns);
+    if (outlook.is_first && table->margin * end_at_once(policy, model) <= slack_ns)
         return E2B_SCHED_REASON_COUNT;
-    if (end_ns > most_ns
-        || (e2b_elastic_must_end(model, slot) <= due_ns
-            && makes_late(policy, model, due_ns, ahead_ns)))
+    if (outlook.end_ns > outlook.most_ns
+        || (must_end_ns <= due_ns && makes_late(policy, model, due_ns, ahead_ns)))
         return E2B_SCHED_OVERLOAD_REASON;
-    double share = policy->model_count > 1 ? fair_share(policy, index) : 1;
-    if (share < 1 && before * table->sample_ns > share * most_ns)
+    if (outlook.share_ns < 0)
         return E2B_SCHED_SHARE_REASON;
-    model->promises[slot].share = end_ns / slack_ns;
+    model->promises[slot].share = outlook.end_ns / slack_ns;
     model->promises[slot].in_lanes = policy->lanes;
     return E2B_SCHED_REASON_COUNT;
 }
@@ -197,23 +214,16 @@ static enum e2b_sched_reason refusal(
 /* Of those like the last one that came: while their copy takes its time, the device goes on. */
 int e2b_elastic_room(const struct e2b_policy *policy, int index) {
     const struct e2b_elastic_model *model = &policy->models[index];
-    const struct e2b_forecast_model *table = &policy->forecast.models[index];
     int64_t due_ns = policy->forecast.now_ns + model->window_ns - model->copy_ns;
+    double slack_ns = (double)(model->target_ns - model->reply_ns - model->copy_ns);
     if (!policy->admission || model->target_ns <= 0 || model->pace.count == 0)
         return INT_MAX;
-    int before = e2b_sched_backlog_until(&model->backlog, due_ns);
-    double slack_ns = (double)(model->target_ns - model->reply_ns - model->copy_ns);
-    double most_ns = e2b_elastic_limit(policy, model) * slack_ns;
-    double others_ns = others_until(policy, model, due_ns);
-    double end_ns =
-        end_of(policy, model, -1, running_ns(policy, model) + others_ns, before, most_ns)
-        - (double)model->copy_ns;
-    double left_ns = most_ns - end_ns;
-    double share = policy->model_count > 1 ? fair_share(policy, index) : 1;
-    if (share < 1 && left_ns > share * most_ns - before * table->sample_ns)
-        left_ns = share * most_ns - before * table->sample_ns;
-    int least = model->slots.waiting.slots.count == 0 && model->slots.in_flight == 0;
+    struct outlook outlook =
+        outlook_of(policy, index, -1, due_ns, slack_ns, running_ns(policy, model));
+    double left_ns =
+        fmin(outlook.most_ns - outlook.end_ns + (double)model->copy_ns, outlook.share_ns);
     double room = left_ns < 0 ? 0 : 1 + left_ns / model->pace.sample_ns;
+    int least = model->slots.waiting.slots.count == 0 && model->slots.in_flight == 0;
     return room < least ? least : room < INT_MAX ? (int)room : INT_MAX;
 }
 

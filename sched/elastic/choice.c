@@ -101,7 +101,7 @@ static int late_of(
     const struct e2b_forecast_model *table = &policy->forecast.models[index];
     const struct e2b_bitset *waits = &model->slots.waiting.slots;
     int64_t end_ns = policy->forecast.now_ns + model->reply_ns
-        + +(int64_t)(model->pace.slowdown * table->solo_ns[batch->size_index]);
+        + (int64_t)(model->pace.slowdown * table->solo_ns[batch->size_index]);
     int late = 0;
     for (int slot = batch->first; slot < batch->first + batch->span;
          slot = e2b_bitset_next(waits, slot + 1))

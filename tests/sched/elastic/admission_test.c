@@ -77,14 +77,15 @@ static void room_is_what_is_let_in(void **state) {
     model.slot_count = 64;
     model.target_ns = 10000;
     struct e2b_policy *policy = e2b_script_policy(ops, &model, 1, "");
-    int slot = 0, room = ops->room(policy, 0);
-    assert_in_range(room, 8, 32);
+    int slot = 0, room = ops->room(policy, 0), first = room;
+    assert_in_range(first, 8, 32);
     while (!has_reject(&actions)) {
         actions.count = 0;
         room = ops->room(policy, 0);
         ops->on_event(policy, &(struct e2b_sched_event)READY(0, slot++), &actions);
-        assert_true(has_reject(&actions) ? room <= 1 : room >= 0 && slot < 64);
+        assert_true(slot < 64 && (!has_reject(&actions) || room <= 1));
     }
+    assert_in_range(slot, first / 2, 2 * first); /* some run at once, as smaller batches */
     ops->destroy(policy);
     model.target_ns = 0;
     policy = e2b_script_policy(ops, &model, 1, "");
