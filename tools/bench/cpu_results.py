@@ -3,6 +3,7 @@ comparison can be made in several calls; as tables; and against the bars that e2
 
 import dataclasses
 import json
+import statistics
 from dataclasses import dataclass, field
 
 import measure
@@ -36,12 +37,18 @@ class Record:
     peaks: dict = field(default_factory=dict)  # bytes
     instructions: dict = field(default_factory=dict)
     fma_gflops: float = 0.0
-    convolution_percent: float = 0.0  # of that peak, all layers together
+    convolution_percents: list = field(default_factory=list)  # of a turn's own peak, all layers
     shares: list = field(default_factory=list)  # text: where e2bird's time goes
 
     @property
     def case(self):
         return self.result.case
+
+    @property
+    def convolutions(self):
+        """Of the peak, in percent: median (quartiles)."""
+        spread = measure.Spread.of(self.convolution_percents)
+        return f"{spread.median:.0f} % ({spread.low:.0f}..{spread.high:.0f})"
 
     @classmethod
     def of_line(cls, line):
@@ -126,8 +133,8 @@ def other_tables(records, peers):
         yield "\n## Where the time of e2bird goes\n"
         for record in records:
             if record.shares:
-                yield (f"- {record.case}: convolutions at {record.convolution_percent:.0f} % of the "
-                       f"{record.fma_gflops:.0f} GFLOP/s of multiply-adds measured then; "
+                yield (f"- {record.case}: convolutions at {record.convolutions} of the multiply-adds "
+                       f"measured in the same turn, {record.fma_gflops:.0f} GFLOP/s in the median's; "
                        f"{'; '.join(record.shares)}")
 
 
@@ -164,10 +171,10 @@ def memory_bars(records):
 def bars(records, peers):
     yield from speed_bars(records, peers)
     for record in records:
-        if record.network == CONVOLUTION_NETWORK and record.convolution_percent:
+        if record.network == CONVOLUTION_NETWORK and record.convolution_percents:
             yield Bar(f"convolutions, {record.case}", f"{CONVOLUTION_PERCENT} % of the FMA peak",
-                      f"{record.convolution_percent:.0f} %",
-                      record.convolution_percent >= CONVOLUTION_PERCENT)
+                      record.convolutions,
+                      statistics.median(record.convolution_percents) >= CONVOLUTION_PERCENT)
         if record.network == WARM_NETWORK and record.batch == 1 and OWN in record.warm:
             yield Bar(f"warm start to first answer, {record.case}", f"{WARM_SECONDS:.2f} s",
                       f"{record.warm[OWN]:.2f} s", record.warm[OWN] < WARM_SECONDS)

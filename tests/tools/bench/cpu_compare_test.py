@@ -106,7 +106,7 @@ def test_records_are_kept_line_by_line(tmp_path):
 def test_bars_tell_what_is_missed():
     mib = cpu_results.MIB
     records = [record(1, 100, 120, peaks={"e2bird": 99 * mib, "onnxruntime": 98 * mib},
-                      warm={"e2bird": 0.9}, convolution_percent=84.0),
+                      warm={"e2bird": 0.9}, convolution_percents=[80.0, 84.0, 99.0]),
                record(1, 100, 70, "vgg16", peaks={"e2bird": 5 * mib, "onnxruntime": 6 * mib})]
     met = {bar.what: bar.met for bar in cpu_results.bars(records, ["onnxruntime", "openvino"])}
     assert met == {"onnxruntime / e2bird, batch 1, geometric mean of 2": False,  # 0.92
