@@ -55,7 +55,7 @@ struct e2b_arg {
     };
 };
 
-#define E2B_MAX_ARGS 48
+#define E2B_MAX_ARGS 56
 
 /* All launches of one list run in order on one in-order queue. */
 struct e2b_launch {

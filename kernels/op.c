@@ -39,3 +39,11 @@ int e2b_attr_ints(const struct e2b_onnx_node *node, const char *name, int64_t *o
         out[i] = attr->ints[i];
     return (int)attr->count;
 }
+
+bool e2b_op_input_is_fp32(const struct e2b_op *op, int input) {
+    return input < 32 && op->fp32_inputs >> input & 1;
+}
+
+bool e2b_op_output_is_fp32(const struct e2b_op *op, int output) {
+    return output < 32 && op->fp32_outputs >> output & 1;
+}

@@ -114,7 +114,12 @@ struct e2b_op {
     bool has_epilogue;
     size_t epilogue_offset;
     int bias_input, residual_input;
+    /* Bits of inputs and outputs that are fp32 whatever the precision of others. */
+    uint32_t fp32_inputs, fp32_outputs;
 };
+
+bool e2b_op_input_is_fp32(const struct e2b_op *op, int input);
+bool e2b_op_output_is_fp32(const struct e2b_op *op, int output);
 
 /* NULL if unknown. */
 const struct e2b_op *e2b_op_find(const char *name);

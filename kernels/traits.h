@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define E2B_MMA_SM 80 /* PTX level with all that tensor cores need of fp16 and fp32 */
+
 struct e2b_traits {
     char device[128];  /* for messages and cache keys only */
     bool is_cpu;       /* one work-item a work-group is best, no local memory, no barriers */

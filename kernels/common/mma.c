@@ -11,13 +11,13 @@
 
 extern const struct e2b_source e2b_source_mma;
 
-#define MIN_SM 80
 #define WARPGROUP_SM 90
 #define CHUNK_BYTES 16
 #define ALIGN 8                     /* elements: what a thread stores */
 #define MIN_LOCAL_BYTES (49 * 1024) /* of the smallest tile that every device gets */
 #define MOST_TAPS 60000             /* times taps in a row: mma.cl divides by a multiplication */
-#define BIAS_BYTES 1024             /* of local memory */
+#define COLUMNS_BYTES 1024          /* of local memory: a number for each column of a tile */
+#define NORM_BLOCK 32               /* columns that have a sum */
 #define COLUMN_BLOCK 32             /* columns that mma.cl's fragments permute */
 
 /* Tiles as mma.cl has them, and the share of the peak that they reach when a device is full of them
@@ -124,8 +124,14 @@ static int64_t stage_bytes(const struct tile *tile) {
     return (int64_t)rows * tile->chunks * CHUNK_BYTES;
 }
 
-static int64_t local_bytes(const struct tile *tile) {
-    return stage_bytes(tile) * tile->stages + BIAS_BYTES;
+/* Of local memory before the stages: bias, and what normalisation needs of each column. */
+static int64_t head_bytes(const struct e2b_mma_problem *problem) {
+    return COLUMNS_BYTES
+        * (1 + (problem->x_norm.sums_input != 0) + (problem->r_norm.sums_input != 0));
+}
+
+static int64_t local_bytes(const struct e2b_mma_problem *problem, const struct tile *tile) {
+    return stage_bytes(tile) * tile->stages + head_bytes(problem);
 }
 
 static bool all_aligned(const int64_t stride[3]) {
@@ -134,7 +140,7 @@ static bool all_aligned(const int64_t stride[3]) {
 
 const char *e2b_mma_refuses(const struct e2b_call *call, const struct e2b_mma_problem *problem) {
     enum e2b_dtype dtype = call->outputs[0].tensor.dtype;
-    if (call->traits->ptx_sm < MIN_SM)
+    if (call->traits->ptx_sm < E2B_MMA_SM)
         return "needs PTX of sm_80";
     if (dtype != E2B_F16 && dtype != E2B_F32)
         return "neither fp32 nor fp16";
@@ -154,12 +160,12 @@ int e2b_mma_candidates(const struct e2b_call *call) {
     return 1 + CANDIDATES;
 }
 
-static bool fits(
-    const struct e2b_call *call, const struct tile *tile, const struct shape *shape, int split) {
+static bool fits(const struct e2b_call *call, const struct e2b_mma_problem *problem,
+    const struct tile *tile, const struct shape *shape, int split) {
     bool can = tile->by == WARPS
         || (call->traits->ptx_sm >= WARPGROUP_SM
             && (call->outputs[0].tensor.dtype == E2B_F16) == (tile->by == WARPGROUPS));
-    return can && call->traits->local_bytes >= local_bytes(tile)
+    return can && call->traits->local_bytes >= local_bytes(problem, tile)
         && (split == 1 || shape->slabs >= 2 * split);
 }
 
@@ -229,7 +235,7 @@ static int list_options(const struct e2b_call *call, const struct e2b_mma_proble
     for (const struct tile *tile = from; tile < from + tile_count; tile++) {
         struct shape shape = shape_of(call, problem, tile);
         for (int s = 0; s < SPLIT_COUNT; s++)
-            if (fits(call, tile, &shape, splits[s]))
+            if (fits(call, problem, tile, &shape, splits[s]))
                 options[count++] = (struct option){
                     tile, splits[s], (merged ? merged_cost : cost)(call, tile, &shape, splits[s])};
     }
@@ -248,6 +254,11 @@ static void choose(const struct e2b_call *call, const struct e2b_mma_problem *pr
     *split = options[chosen].split;
 }
 
+/* Of all columns, by tiles: a float each. */
+static size_t columns_bytes(const struct tile *tile, const struct shape *shape) {
+    return (size_t)(shape->column_tiles * tile->columns) * sizeof(float);
+}
+
 struct packed_weights {
     int64_t outputs, channels, taps, stride[3], tile, chunks_a_slab, lanes, chunks, slabs, scale;
 };
@@ -263,6 +274,11 @@ static double constant_at(const struct e2b_constant *constant, int64_t index) {
     size_t bytes = e2b_dtype_bytes(constant->dtype);
     e2b_to_double(constant->dtype, (const char *)constant->data + (size_t)index * bytes, &value, 1);
     return value;
+}
+
+/* What a channel's weights are multiplied with, where the channel is normalised. */
+static double channel_scale(const struct e2b_packing *packing, int64_t channel) {
+    return packing->from[1] ? constant_at(packing->from[1], channel) : 1;
 }
 
 static float scale_of(int64_t bits) {
@@ -294,7 +310,8 @@ static void pack_weights(const struct e2b_packing *packing, void *to) {
         int64_t from = output * p.stride[0] + channel * p.stride[1] + tap * p.stride[2];
         double values[CHUNK_BYTES / sizeof(uint16_t)] = {0};
         for (int64_t lane = 0; inside && lane < p.lanes && channel + lane < p.channels; lane++)
-            values[lane] = scale * constant_at(packing->from[0], from + lane * p.stride[1]);
+            values[lane] = (double)scale * channel_scale(packing, channel + lane)
+                * constant_at(packing->from[0], from + lane * p.stride[1]);
         e2b_from_double(dtype, values, (char *)to + i * CHUNK_BYTES, p.lanes);
     }
 }
@@ -324,6 +341,8 @@ static void gather_step(const struct e2b_packing *packing, const struct packed_w
         int64_t left = tap < p->taps ? p->channels - channel : 0;
         read_weights(packing->from[0], at, p->stride[1], left < p->lanes ? left : p->lanes,
             values + i * p->lanes);
+        for (int64_t lane = 0; packing->from[1] && lane < p->lanes && lane < left; lane++)
+            values[i * p->lanes + lane] *= channel_scale(packing, channel + lane);
     }
 }
 
@@ -381,7 +400,7 @@ static int add_weights(const struct e2b_call *call, const struct e2b_mma_problem
         tile->columns, tile->chunks, lanes, shape->chunks, shape->slabs,
         scale_bits(problem->weight_scale)};
     int64_t columns = shape->column_tiles * tile->columns;
-    struct e2b_packing packing = {.from = {problem->weights},
+    struct e2b_packing packing = {.from = {problem->weights, problem->x_norm.scale},
         .bytes = (size_t)(columns * shape->slabs * tile->chunks) * CHUNK_BYTES,
         .pack = pack_weights};
     if (in_halves(tile)) {
@@ -397,27 +416,120 @@ static int add_weights(const struct e2b_call *call, const struct e2b_mma_problem
     return e2b_launch_list_pack(list, &packing);
 }
 
-/* numbers: [0] outputs, [1] scale. */
-static void pack_bias(const struct e2b_packing *packing, void *to) {
-    memset(to, 0, packing->bytes);
-    if (!packing->from[0])
-        return;
-    /* One number is that of every column. */
-    bool single = e2b_shape_count(&packing->from[0]->shape) == 1;
-    for (int64_t i = 0; i < packing->numbers[0]; i++)
-        ((float *)to)[i] =
-            scale_of(packing->numbers[1]) * (float)constant_at(packing->from[0], single ? 0 : i);
+/* A number for each column: the sum over channels of weights times from[1], of from[0] if there is one,
+ * plus from[2], scaled, and from[3]. */
+struct packed_columns {
+    int64_t outputs, channels, stride[2], weight_scale, scale, rounded;
+};
+
+#define COLUMNS_AT_ONCE 16 /* of rows of weights that are far apart in memory */
+
+static void add_weights_of(const struct e2b_packing *packing, const struct packed_columns *p,
+    int64_t first, int64_t count, double sums[COLUMNS_AT_ONCE]) {
+    enum e2b_dtype dtype = p->rounded ? E2B_F16 : E2B_F32;
+    for (int64_t k = 0; packing->from[0] && k < p->channels; k++) {
+        double each = (double)scale_of(p->weight_scale) * channel_scale(packing, k);
+        for (int64_t i = 0; i < count; i++) {
+            int64_t at = (first + i) * p->stride[0] + k * p->stride[1];
+            double weight = each * constant_at(packing->from[0], at);
+            uint32_t stored = 0;
+            e2b_from_double(dtype, &weight, &stored, 1);
+            e2b_to_double(dtype, &stored, &weight, 1);
+            sums[i] += weight;
+        }
+    }
 }
 
-static int add_bias(const struct e2b_mma_problem *problem, const struct tile *tile,
-    const struct shape *shape, struct e2b_launch_list *list) {
-    struct e2b_packing packing = {.from = {problem->bias},
-        .numbers = {problem->outputs, scale_bits(problem->bias_scale)},
-        .bytes = (size_t)(shape->column_tiles * tile->columns) * sizeof(float),
-        .pack = pack_bias};
-    snprintf(packing.key, sizeof packing.key, "mma bias %" PRId64 " of %zu x%a", problem->outputs,
-        packing.bytes, (double)problem->bias_scale);
+static double column_constant(const struct e2b_constant *constant, int64_t column) {
+    if (!constant)
+        return 0;
+    /* One number is that of every column. */
+    return constant_at(constant, e2b_shape_count(&constant->shape) == 1 ? 0 : column);
+}
+
+static void pack_columns(const struct e2b_packing *packing, void *to) {
+    struct packed_columns p;
+    memcpy(&p, packing->numbers, sizeof p);
+    memset(to, 0, packing->bytes);
+    for (int64_t first = 0; first < p.outputs; first += COLUMNS_AT_ONCE) {
+        double sums[COLUMNS_AT_ONCE] = {0};
+        int64_t left = p.outputs - first, count = left < COLUMNS_AT_ONCE ? left : COLUMNS_AT_ONCE;
+        add_weights_of(packing, &p, first, count, sums);
+        for (int64_t i = 0; i < count; i++)
+            ((float *)to)[first + i] = (float)(sums[i]
+                + (double)scale_of(p.scale) * column_constant(packing->from[2], first + i)
+                + column_constant(packing->from[3], first + i));
+    }
+}
+
+/* from[0..3] as above; `rounded` to fp16 as they are multiplied. */
+static int add_columns(const struct e2b_mma_problem *problem,
+    const struct e2b_constant *const from[4], float scale, bool rounded, size_t bytes,
+    struct e2b_launch_list *list) {
+    const struct packed_columns p = {problem->outputs, problem->channels,
+        {problem->weight_stride[0], problem->weight_stride[1]}, scale_bits(problem->weight_scale),
+        scale_bits(scale), rounded};
+    struct e2b_packing packing = {
+        .from = {from[0], from[1], from[2], from[3]}, .bytes = bytes, .pack = pack_columns};
+    _Static_assert(sizeof p <= sizeof packing.numbers, "numbers hold what is packed");
+    memcpy(packing.numbers, &p, sizeof p);
+    snprintf(packing.key, sizeof packing.key,
+        "mma columns %" PRId64 " of %zu x%a%s", problem->outputs, bytes, (double)scale,
+        rounded ? " rounded" : "");
+    if (from[0]) {
+        size_t used = strlen(packing.key);
+        snprintf(packing.key + used, sizeof packing.key - used, " %" PRId64 " %" PRId64 " x%a",
+            p.stride[0], p.stride[1], (double)problem->weight_scale);
+    }
     return e2b_launch_list_pack(list, &packing);
+}
+
+/* The shift of a normalised input, by the weights, and that of the residual are part of the bias. */
+static int add_bias(
+    const struct e2b_mma_problem *problem, size_t bytes, struct e2b_launch_list *list) {
+    const struct e2b_constant *from[] = {problem->x_norm.sums_input ? problem->weights : NULL,
+        problem->x_norm.shift, problem->bias, problem->r_norm.shift};
+    return add_columns(problem, from, problem->bias_scale, false, bytes, list);
+}
+
+/* A norm's arguments: sums, a number for each column, and how to read them. */
+static enum e2b_status add_norm(const struct e2b_mma_problem *problem,
+    const struct e2b_mma_norm *norm, const struct e2b_constant *const from[4], bool rounded,
+    size_t bytes, struct e2b_launch_list *list, struct e2b_launch *launch, struct e2b_error *err) {
+    if (!norm->sums_input)
+        return E2B_OK;
+    int columns = add_columns(problem, from, 1, rounded, bytes, list);
+    if (columns < 0)
+        return e2b_fail_memory(err, "a launch on tensor cores");
+    e2b_launch_input(launch, norm->sums_input);
+    e2b_launch_packed(launch, columns);
+    e2b_launch_int(launch, norm->row);
+    e2b_launch_float(launch, (double)norm->epsilon);
+    return E2B_OK;
+}
+
+/* A normalised input's mean is taken off the products, so the sum of its weights is needed. */
+static enum e2b_status add_norms(const struct e2b_call *call, const struct e2b_mma_problem *problem,
+    size_t bytes, struct e2b_launch_list *list, struct e2b_launch *launch, struct e2b_error *err) {
+    const struct e2b_constant *x[] = {problem->weights, problem->x_norm.scale, NULL, NULL};
+    const struct e2b_constant *r[] = {NULL, NULL, problem->r_norm.scale, NULL};
+    bool rounded = call->outputs[0].tensor.dtype == E2B_F16;
+    if (add_norm(problem, &problem->x_norm, x, rounded, bytes, list, launch, err) != E2B_OK
+        || add_norm(problem, &problem->r_norm, r, false, bytes, list, launch, err) != E2B_OK)
+        return err->status;
+    if (problem->tells_sums)
+        e2b_launch_output(launch, 1);
+    return E2B_OK;
+}
+
+static void describe_norms(
+    const struct e2b_mma_problem *problem, char *options, size_t capacity) {
+    char x[24] = "", r[24] = "";
+    if (problem->x_norm.sums_input)
+        snprintf(x, sizeof x, " -DX_NORM=%d", (int)(problem->x_norm.columns / NORM_BLOCK));
+    if (problem->r_norm.sums_input)
+        snprintf(r, sizeof r, " -DR_NORM=%d", (int)(problem->r_norm.columns / NORM_BLOCK));
+    snprintf(options, capacity, "%s%s%s", x, r, problem->tells_sums ? " -DROW_SUMS" : "");
 }
 
 static bool is_pointwise(const struct e2b_mma_problem *problem) {
@@ -489,17 +601,19 @@ enum e2b_status e2b_mma_emit(const struct e2b_call *call, const struct e2b_mma_p
     struct shape shape = shape_of(call, problem, tile);
     int64_t most_slabs = ceil_div(shape.slabs, split);
     int slots = most_slabs < tile->stages ? (int)most_slabs : tile->stages;
-    char way[96];
+    char way[96], norms[48];
     describe_way(tile, problem, way, sizeof way);
+    describe_norms(problem, norms, sizeof norms);
     struct e2b_launch *launch = e2b_launch_add(out, &e2b_source_mma, "conv_mma",
         "-D%s -DACTIVATION=%d%s -DBM=%d -DBN=%d -DWARPS_M=%d -DWARPS_N=%d -DCHUNKS=%d -DSTAGES=%d "
-        "-DLOCAL_SLOTS=%d%s%s -cl-nv-maxrregcount=%d%s",
+        "-DLOCAL_SLOTS=%d%s%s%s -cl-nv-maxrregcount=%d%s",
         e2b_dtype_macro(call->outputs[0].tensor.dtype), (int)problem->activation.kind,
         problem->residual_input ? " -DRESIDUAL" : "", tile->rows, tile->columns, tile->warps_m,
         tile->warps_n, tile->chunks, tile->stages, slots, split > 1 ? " -DSPLIT" : "",
-        is_pointwise(problem) ? " -DPOINTWISE" : "", tile->registers, way);
+        is_pointwise(problem) ? " -DPOINTWISE" : "", norms, tile->registers, way);
+    size_t columns = columns_bytes(tile, &shape);
     int weights = add_weights(call, problem, tile, &shape, out);
-    int bias = add_bias(problem, tile, &shape, out);
+    int bias = add_bias(problem, columns, out);
     if (!launch || weights < 0 || bias < 0)
         return e2b_fail_memory(err, "a launch on tensor cores");
     e2b_launch_input(launch, 0);
@@ -508,10 +622,12 @@ enum e2b_status e2b_mma_emit(const struct e2b_call *call, const struct e2b_mma_p
         e2b_launch_input(launch, problem->residual_input);
     e2b_launch_packed(launch, weights);
     e2b_launch_packed(launch, bias);
+    if (add_norms(call, problem, columns, out, launch, err) != E2B_OK)
+        return err->status;
     if (split > 1)
         add_split(out, launch, tile, &shape, split);
     add_geometry(problem, &shape, launch);
-    launch->local_bytes = BIAS_BYTES + (size_t)(stage_bytes(tile) * slots);
+    launch->local_bytes = (size_t)(head_bytes(problem) + stage_bytes(tile) * slots);
     size_t threads = (size_t)(tile->warps_m * tile->warps_n) * 32;
     e2b_launch_grid(
         launch, (size_t)(shape.row_tiles * shape.column_tiles) * threads, (size_t)split, 1);

@@ -13,6 +13,10 @@
  * POINTWISE      1 x 1, stride 1, no padding
  * LOCAL_SLOTS    stages that are used at all: fewer than STAGES where there are fewer slabs
  * SPLIT          several groups share a tile's inner dimension; the last one to finish adds up
+ * X_NORM, R_NORM the input or the residual is normalised (kernels/gemm/gemm.h), by sums of so many
+ *                blocks of a row: the input's scale is part of the weights, whose sums tell what its mean
+ *                would have added, and every shift is part of the bias
+ * ROW_SUMS       sums of what is written, for others to normalise by
  * RESIDUAL, ACTIVATION, T_F16 or T_F32 as everywhere */
 
 #include "kernels/common/tensor_core.clh"
@@ -48,7 +52,19 @@
 #define PIECE (16 / (int)sizeof(T)) /* elements that one copy moves */
 #define COPIES_B (B_BYTES / 16 / THREADS)
 #define STEPS (CHUNKS / 2) /* of 32 bytes: one mma deep */
-#define BIAS_BYTES 1024    /* of local memory: a tile's, before the stages */
+/* Of local memory before the stages: bias, and what a norm has for each column. */
+#define COLUMNS_BYTES 1024
+#ifdef X_NORM
+#define X_NORM_COLUMNS COLUMNS_BYTES
+#else
+#define X_NORM_COLUMNS 0
+#endif
+#ifdef R_NORM
+#define R_NORM_COLUMNS (X_NORM_COLUMNS + COLUMNS_BYTES)
+#else
+#define R_NORM_COLUMNS X_NORM_COLUMNS
+#endif
+#define HEAD_BYTES (R_NORM_COLUMNS + COLUMNS_BYTES)
 #define BAND 16            /* rows of tiles that neighbouring groups go through column by column */
 
 static inline uint swizzled(uint row, uint chunk) {
@@ -253,9 +269,13 @@ static inline void load_residual(OUTPUTS added[PASS][ROWS], __global const T *re
 #endif
 }
 
+#if defined(X_NORM) || defined(R_NORM) || defined(ROW_SUMS)
+#include "kernels/common/row_sums.clh"
+#endif
+
 static inline void finish_tile(float sum[TILES_M][TILES_N][4], OUTPUTS added[PASS][ROWS],
     __global T *y, __global const T *residual, __local const float *bias, __global const T *scales,
-    const struct target *at,
+    const struct target *at, float2 x_norm[ROWS], float2 r_norm[ROWS], __global float *row_sums,
     float act_a, float act_b) {
 #pragma unroll
     for (int column = 0; column < TILES_N / 4; column += PASS) {
@@ -266,14 +286,25 @@ static inline void finish_tile(float sum[TILES_M][TILES_N][4], OUTPUTS added[PAS
         for (int k = 0; k < PASS * ROWS; k++) {
             int j = column + k / ROWS, i = k % ROWS;
             float8 v = eight_sums(sum[i / 2], j * 4, i % 2)
-                    * COLUMN_SCALES(scales + at->first_channel + j * 32)
-                + vload8(0, bias + j * 32);
-#ifdef RESIDUAL
+                * COLUMN_SCALES(scales + at->first_channel + j * 32);
+#ifdef X_NORM
+            v = (v - x_norm[i].x * vload8(0, bias + X_NORM_COLUMNS / 4 + j * 32)) * x_norm[i].y;
+#endif
+            v += vload8(0, bias + j * 32);
+#ifdef R_NORM
+            v += (numbers(added[k / ROWS][i]) - r_norm[i].x)
+                * (r_norm[i].y * vload8(0, bias + R_NORM_COLUMNS / 4 + j * 32));
+#elif defined(RESIDUAL)
             v += numbers(added[k / ROWS][i]);
 #endif
-            if (at->first_row + i * 8 < at->pixels
-                && at->first_channel + j * 32 < at->channels_end)
-                store_outputs(y + at->to[i] + j * 32, activate8(v, act_a, act_b));
+            v = activate8(v, act_a, act_b);
+            int row = at->first_row + i * 8, channel = at->first_channel + j * 32;
+            bool inside = row < at->pixels && channel < at->channels_end;
+            if (inside)
+                store_outputs(y + at->to[i] + j * 32, v);
+#ifdef ROW_SUMS
+            tell_sums(v, row_sums + row * (at->channels_end / 16) + channel / 32 * 2, inside);
+#endif
         }
     }
 }
@@ -288,6 +319,28 @@ static inline void finish_tile(float sum[TILES_M][TILES_N][4], OUTPUTS added[PAS
 #define residual_at y_at
 #endif
 
+#ifdef X_NORM
+#define X_NORM_TENSORS                                                                             \
+    __global const float *x_sums, uint x_sums_at, __global const float *x_columns,                 \
+        int x_sums_row, float x_epsilon,
+#else
+#define X_NORM_TENSORS
+#endif
+#ifdef R_NORM
+#define R_NORM_TENSORS                                                                             \
+    __global const float *r_sums, uint r_sums_at, __global const float *r_columns,                 \
+        int r_sums_row, float r_epsilon,
+#else
+#define R_NORM_TENSORS
+#endif
+#ifdef ROW_SUMS
+#define SUMS_TENSOR __global float *row_sums, uint row_sums_at,
+#else
+#define SUMS_TENSOR
+#define row_sums 0
+#define row_sums_at 0
+#endif
+
 #ifdef SPLIT
 #define SHARED_TILE                                                                                \
     __global float *partial, uint partial_at, __global uint *arrived, uint arrived_at, int splits,
@@ -297,12 +350,13 @@ static inline void finish_tile(float sum[TILES_M][TILES_N][4], OUTPUTS added[PAS
 #endif
 
 __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv_mma(TENSORS,
-    __global const T *weights, __global const float *restrict bias, SHARED_TILE int column_tiles, int slabs,
+    __global const T *weights, __global const float *restrict bias,
+    X_NORM_TENSORS R_NORM_TENSORS SUMS_TENSOR SHARED_TILE int column_tiles, int slabs,
     int pixels, int out_height, int out_width, int height, int width, int taps, int kernel_w, int chunks,
     int stride_h, int stride_w, int dilation_h, int dilation_w, int pad_top, int pad_left,
     int channels_end, int x_sample, int x_row, int x_pixel, int y_sample, int y_row, int y_pixel,
     int r_sample, int r_row, int r_pixel, float act_a, float act_b) {
-    LOCAL(memory, (BIAS_BYTES + STAGE_BYTES * LOCAL_SLOTS) / 16);
+    LOCAL(memory, (HEAD_BYTES + STAGE_BYTES * LOCAL_SLOTS) / 16);
     uint thread = get_local_id(0), lane = thread & 31, warp = thread >> 5;
     uint warp_m = warp % WARPS_M, warp_n = warp / WARPS_M;
     int tile = get_group_id(0), split = get_group_id(1);
@@ -335,9 +389,18 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv_mma(TENS
     find_pixels(&from, row_tile * BM + (int)from.row, pixels, out_height, out_width, x_by, stride_h,
         stride_w, pad_top, pad_left);
     int slab_count = end_slab - first_slab;
-    uint stages = (uint)(size_t)memory + BIAS_BYTES;
-    if (thread < BN / 4)
-        copy_chunk((uint)(size_t)memory + thread * 16, bias + column_tile * BN + thread * 4, 16);
+    uint stages = (uint)(size_t)memory + HEAD_BYTES;
+    if (thread < BN / 4) {
+        uint head = (uint)(size_t)memory + thread * 16;
+        int column = column_tile * BN + (int)thread * 4;
+        copy_chunk(head, bias + column, 16);
+#ifdef X_NORM
+        copy_chunk(head + X_NORM_COLUMNS, x_columns + column, 16);
+#endif
+#ifdef R_NORM
+        copy_chunk(head + R_NORM_COLUMNS, r_columns + column, 16);
+#endif
+    }
 #ifndef HALVES
     start_weights(&from, slab_count, stages, thread);
 #endif
@@ -349,6 +412,15 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv_mma(TENS
     struct target at_y =
         find_target(row_tile * BM + (int)(warp_m * (BM / WARPS_M) + (lane >> 2)),
             column_tile * BN + lane_channel, pixels, channels_end, out_height, out_width, y_by, r_by);
+    float2 x_norm[ROWS], r_norm[ROWS];
+#ifdef X_NORM
+    read_norms(x_norm, X_NORM, x_sums + x_sums_at, x_sums_row, x_epsilon, at_y.first_row,
+        pixels);
+#endif
+#ifdef R_NORM
+    read_norms(r_norm, R_NORM, r_sums + r_sums_at, r_sums_row, r_epsilon, at_y.first_row,
+        pixels);
+#endif
     OUTPUTS added[PASS][ROWS];
 #ifdef RESIDUAL_EARLY
     load_residual(added, residual + residual_at, &at_y, 0);
@@ -361,10 +433,11 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv_mma(TENS
 #ifdef SPLIT
     __global float4 *sums = (__global float4 *)(partial + partial_at);
     if (!add_splits(sum, sums + (size_t)tile * splits * QUADS * THREADS,
-            arrived + arrived_at + tile, (__local uint *)memory + BIAS_BYTES / 4, split, splits, thread))
+            arrived + arrived_at + tile, (__local uint *)memory + HEAD_BYTES / 4, split, splits, thread))
         return;
 #endif
     finish_tile(sum, added, y + y_at, residual + residual_at,
         (__local const float *)memory + lane_channel,
-        weights + (size_t)column_tiles * slabs * (B_BYTES / sizeof(T)), &at_y, act_a, act_b);
+        weights + (size_t)column_tiles * slabs * (B_BYTES / sizeof(T)), &at_y, x_norm, r_norm,
+        row_sums + row_sums_at, act_a, act_b);
 }

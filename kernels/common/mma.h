@@ -9,6 +9,16 @@
 #include "kernels/activation.h"
 #include "kernels/op.h"
 
+/* Rows of a pointwise problem's input or residual are normalised by sums of blocks of 32 columns, as
+ * kernels/gemm/gemm.h has them. */
+struct e2b_mma_norm {
+    int sums_input; /* node input, 0: none */
+    int64_t row;    /* elements between rows of sums */
+    int64_t columns;
+    const struct e2b_constant *scale, *shift;
+    float epsilon;
+};
+
 /* Strides are in elements: of a sample, an image row and a pixel. A matrix is a column of pixels.
  */
 struct e2b_mma_problem {
@@ -22,6 +32,8 @@ struct e2b_mma_problem {
     int64_t weight_stride[3]; /* elements of the constant between outputs, channels and taps */
     float weight_scale, bias_scale;
     struct e2b_activation activation;
+    struct e2b_mma_norm x_norm, r_norm;
+    bool tells_sums; /* of its rows, as output 1 */
 };
 
 /* NULL, or why it cannot run on call->traits. */

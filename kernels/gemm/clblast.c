@@ -9,6 +9,8 @@ static const char *refuses(const struct e2b_call *call, const struct e2b_gemm *g
         return "fp32 only";
     if (gemm->rank > 0)
         return "no batches";
+    if (e2b_gemm_has_sums(call))
+        return "takes or tells sums of rows";
     if (gemm->m == 1 || gemm->n == 1 || gemm->k == 1)
         return "vectors";
     if (gemm->column[E2B_GEMM_A] != 1 || gemm->column[E2B_GEMM_Y] != 1

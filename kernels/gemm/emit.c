@@ -27,15 +27,31 @@ enum e2b_status e2b_gemm_add_operand(const struct e2b_call *call, struct e2b_lau
     return e2b_launch_operand(list, launch, call, input, call->outputs[0].tensor.dtype, err);
 }
 
+/* The norm whose sums are input `first`: NORM_TENSORS of gemm.cl. */
+static enum e2b_status add_norm(const struct e2b_call *call, struct e2b_launch_list *list,
+    struct e2b_launch *launch, int first, float epsilon, struct e2b_error *err) {
+    if (!e2b_has_input(call, first))
+        return E2B_OK;
+    e2b_launch_input(launch, first);
+    e2b_launch_int(launch, e2b_gemm_sums_row(&call->inputs[first].tensor));
+    if (e2b_gemm_add_operand(call, list, launch, first + 1, err) != E2B_OK
+        || e2b_gemm_add_operand(call, list, launch, first + 2, err) != E2B_OK)
+        return err->status;
+    e2b_launch_float(launch, (double)epsilon);
+    return E2B_OK;
+}
+
 struct e2b_launch *e2b_gemm_launch(const struct e2b_call *call, struct e2b_launch_list *list,
     const char *kernel, const char *more, struct e2b_error *err) {
     const struct e2b_gemm_params *params = call->params;
     bool bias = e2b_has_input(call, E2B_GEMM_BIAS);
     bool residual = e2b_has_input(call, E2B_GEMM_RESIDUAL);
     struct e2b_launch *launch =
-        e2b_launch_add(list, &e2b_source_gemm, kernel, "-D%s -DACTIVATION=%d%s%s %s",
+        e2b_launch_add(list, &e2b_source_gemm, kernel, "-D%s -DACTIVATION=%d%s%s%s%s %s",
             e2b_dtype_macro(call->outputs[0].tensor.dtype), (int)params->epilogue.activation.kind,
-            bias ? " -DBIAS" : "", residual ? " -DRESIDUAL" : "", more);
+            bias ? " -DBIAS" : "", residual ? " -DRESIDUAL" : "",
+            e2b_has_input(call, E2B_GEMM_A_SUMS) ? " -DA_NORM" : "",
+            e2b_has_input(call, E2B_GEMM_RESIDUAL_SUMS) ? " -DR_NORM" : "", more);
     if (!launch) {
         e2b_fail_memory(err, "a matrix product's launch");
         return NULL;
@@ -49,6 +65,10 @@ struct e2b_launch *e2b_gemm_launch(const struct e2b_call *call, struct e2b_launc
     if (bias && e2b_gemm_add_operand(call, list, launch, E2B_GEMM_BIAS, err) != E2B_OK)
         return NULL;
     if (residual && e2b_gemm_add_operand(call, list, launch, E2B_GEMM_RESIDUAL, err) != E2B_OK)
+        return NULL;
+    if (add_norm(call, list, launch, E2B_GEMM_A_SUMS, params->a_epsilon, err) != E2B_OK
+        || add_norm(call, list, launch, E2B_GEMM_RESIDUAL_SUMS, params->residual_epsilon, err)
+            != E2B_OK)
         return NULL;
     return launch;
 }

@@ -27,15 +27,17 @@ static enum e2b_status import_matmul(
 }
 
 static enum e2b_status check_operands(const struct e2b_call *call, struct e2b_error *err) {
-    if (e2b_expect(call, 2, 4, 1, err) != E2B_OK)
+    if (e2b_expect(call, 2, E2B_GEMM_INPUTS, 2, err) != E2B_OK)
         return err->status;
     for (int i = 0; i < call->input_count; i++) {
         const struct e2b_tensor *tensor = &call->inputs[i].tensor;
+        enum e2b_dtype wanted =
+            e2b_op_input_is_fp32(call->op, i) ? E2B_F32 : call->inputs[0].tensor.dtype;
         if (!call->inputs[i].present)
             continue;
-        if (tensor->dtype != call->inputs[0].tensor.dtype)
-            return e2b_fail(err, E2B_INVALID, "\"%s\": input %d is %s, input 0 is %s", call->name,
-                i, e2b_dtype_name(tensor->dtype), e2b_dtype_name(call->inputs[0].tensor.dtype));
+        if (tensor->dtype != wanted)
+            return e2b_fail(err, E2B_INVALID, "\"%s\": input %d is %s instead of %s", call->name, i,
+                e2b_dtype_name(tensor->dtype), e2b_dtype_name(wanted));
         if (e2b_shape_count(&tensor->shape) < 1)
             return e2b_fail(err, E2B_INVALID, "\"%s\": input %d is empty", call->name, i);
     }
@@ -61,6 +63,62 @@ static enum e2b_status check_addends(
     return E2B_OK;
 }
 
+/* The shape of the sums of a tensor's rows. */
+static struct e2b_shape sums_shape(const struct e2b_shape *of) {
+    struct e2b_shape shape = *of;
+    shape.dims[shape.rank - 1] = 2 * (of->dims[of->rank - 1] / E2B_GEMM_BLOCK);
+    return shape;
+}
+
+static enum e2b_status check_rows(
+    const struct e2b_call *call, const struct e2b_shape *rows, struct e2b_error *err) {
+    const struct e2b_gemm_params *params = call->params;
+    if (rows->rank < 2 || rows->dims[rows->rank - 1] % E2B_GEMM_BLOCK != 0
+        || call->inputs[E2B_GEMM_B].tensor.shape.rank != 2 || params->trans_a)
+        return e2b_fail(err, E2B_INVALID,
+            "\"%s\": sums of rows need rows of a multiple of %d, one matrix B and A as it is",
+            call->name, E2B_GEMM_BLOCK);
+    return E2B_OK;
+}
+
+/* The norm whose sums are input `first`, of rows of shape `rows`. */
+static enum e2b_status check_norm(const struct e2b_call *call, int first,
+    const struct e2b_shape *rows, struct e2b_error *err) {
+    int present = 0;
+    for (int i = first; i < first + 3; i++)
+        present += e2b_has_input(call, i);
+    if (present == 0)
+        return E2B_OK;
+    if (check_rows(call, rows, err) != E2B_OK)
+        return err->status;
+    struct e2b_shape sums = sums_shape(rows), row = {1, {rows->dims[rows->rank - 1]}};
+    if (present < 3 || !e2b_shape_equal(&call->inputs[first].tensor.shape, &sums)
+        || !e2b_shape_equal(&call->inputs[first + 1].tensor.shape, &row)
+        || !e2b_shape_equal(&call->inputs[first + 2].tensor.shape, &row))
+        return e2b_fail(err, E2B_INVALID,
+            "\"%s\": inputs %d to %d are not the sums, scale and shift of a norm", call->name, first,
+            first + 2);
+    return E2B_OK;
+}
+
+static enum e2b_status set_outputs(
+    struct e2b_call *call, const struct e2b_shape *y, struct e2b_error *err) {
+    const struct e2b_shape *a = &call->inputs[E2B_GEMM_A].tensor.shape;
+    if (check_addends(call, y, err) != E2B_OK
+        || check_norm(call, E2B_GEMM_A_SUMS, a, err) != E2B_OK
+        || check_norm(call, E2B_GEMM_RESIDUAL_SUMS, y, err) != E2B_OK)
+        return err->status;
+    if (e2b_has_input(call, E2B_GEMM_RESIDUAL_SUMS) && !e2b_has_input(call, E2B_GEMM_RESIDUAL))
+        return e2b_fail(err, E2B_INVALID, "\"%s\": sums of no residual", call->name);
+    if (e2b_set_output(call, 0, call->inputs[0].tensor.dtype, y, err) != E2B_OK
+        || call->output_count < 2)
+        return err->status;
+    if (check_rows(call, y, err) != E2B_OK)
+        return err->status;
+    struct e2b_shape sums = sums_shape(y);
+    return e2b_set_output(call, 1, E2B_F32, &sums, err);
+}
+
 static enum e2b_status refuse_inner(
     const struct e2b_call *call, int64_t a, int64_t b, struct e2b_error *err) {
     return e2b_fail(err, E2B_INVALID,
@@ -78,9 +136,7 @@ static enum e2b_status infer_gemm(struct e2b_call *call, struct e2b_error *err) 
     if (k != kb)
         return refuse_inner(call, k, kb, err);
     struct e2b_shape y = {2, {a[params->trans_a], b[!params->trans_b]}};
-    if (check_addends(call, &y, err) != E2B_OK)
-        return err->status;
-    return e2b_set_output(call, 0, call->inputs[0].tensor.dtype, &y, err);
+    return set_outputs(call, &y, err);
 }
 
 static struct e2b_shape leading(const struct e2b_shape *shape) {
@@ -107,9 +163,7 @@ static enum e2b_status infer_matmul(struct e2b_call *call, struct e2b_error *err
         y.dims[y.rank++] = a->dims[a->rank - 2];
     if (b->rank > 1)
         y.dims[y.rank++] = b->dims[b->rank - 1];
-    if (check_addends(call, &y, err) != E2B_OK)
-        return err->status;
-    return e2b_set_output(call, 0, call->inputs[0].tensor.dtype, &y, err);
+    return set_outputs(call, &y, err);
 }
 
 static double flops(const struct e2b_call *call) {
@@ -137,7 +191,8 @@ static const struct e2b_variant variants[] = {
         .infer = infer_##op_name, .reference = e2b_gemm_reference, .variants = variants,           \
         .flops = flops, .has_epilogue = true,                                                      \
         .epilogue_offset = offsetof(struct e2b_gemm_params, epilogue),                             \
-        .bias_input = E2B_GEMM_BIAS, .residual_input = E2B_GEMM_RESIDUAL                           \
+        .bias_input = E2B_GEMM_BIAS, .residual_input = E2B_GEMM_RESIDUAL,                          \
+        .fp32_inputs = 1u << E2B_GEMM_A_SUMS | 1u << E2B_GEMM_RESIDUAL_SUMS, .fp32_outputs = 1u << 1 \
     }
 
 const struct e2b_op e2b_op_gemm = GEMM_OP(gemm, onnx_gemm);

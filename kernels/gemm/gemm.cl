@@ -1,5 +1,8 @@
-/* Y[batch][m][n] = activate(alpha A B + beta C + residual). One of PANEL, PACK, TILE, DIRECT, FINISH
- * is defined. -DBIAS and -DRESIDUAL say that there are those operands. Strides are in elements. */
+/* Y[batch][m][n] = activate(alpha A B + beta C + residual). One of PANEL, PACK, TILE, DIRECT, FINISH,
+ * ROW_SUMS is defined. -DBIAS and -DRESIDUAL say that there are those operands, -DA_NORM and -DR_NORM
+ * that A or the residual is normalised by sums of its rows (gemm.h). Strides are in elements. */
+
+#define BLOCK 32 /* columns that have a sum */
 
 #ifdef BIAS
 #define BIAS_TENSOR , __global const T *bias, uint bias_at
@@ -11,7 +14,22 @@
 #else
 #define RESIDUAL_TENSOR
 #endif
-#define GEMM_TENSORS __global T *y, uint y_at BIAS_TENSOR RESIDUAL_TENSOR
+#define NORM_TENSORS(of)                                                                           \
+    , __global const float *of##_sums, uint of##_sums_at, int of##_sums_row,                       \
+        __global const T *of##_scale, uint of##_scale_at, __global const T *of##_shift,            \
+        uint of##_shift_at, float of##_epsilon
+#ifdef A_NORM
+#define A_NORM_TENSORS NORM_TENSORS(a)
+#else
+#define A_NORM_TENSORS
+#endif
+#ifdef R_NORM
+#define R_NORM_TENSORS NORM_TENSORS(r)
+#else
+#define R_NORM_TENSORS
+#endif
+#define GEMM_TENSORS                                                                               \
+    __global T *y, uint y_at BIAS_TENSOR RESIDUAL_TENSOR A_NORM_TENSORS R_NORM_TENSORS
 
 #define GEMM_GEOMETRY                                                                              \
     int m_count, int n_count, int k_count, int a_row, int a_column, int b_row, int b_column,       \
@@ -35,7 +53,8 @@
 #endif
 #ifdef RESIDUAL
 #define BEGIN_RESIDUAL residual += residual_at + BATCH(r);
-#define ADD_RESIDUAL(v, i, j) ((v) + LOAD(residual, (i) * r_row + (j) * r_column))
+#define ADD_RESIDUAL(v, i, j)                                                                      \
+    ((v) + NORMALISED_R(LOAD(residual, (i) * r_row + (j) * r_column), j))
 #else
 #define BEGIN_RESIDUAL
 #define ADD_RESIDUAL(v, i, j) (v)
@@ -47,6 +66,41 @@
 #define FINISH_ELEMENT(v, i, j)                                                                    \
     STORE(y, (i) * y_row + (j) * y_column,                                                         \
         activate(ADD_RESIDUAL(ADD_BIAS(alpha * (v), i, j), i, j), act_a, act_b))
+
+#if defined(A_NORM) || defined(R_NORM)
+/* Mean of a row, and the factor by which differences from it are taken. */
+static inline float2 read_norm(__global const float *sums, int blocks, float epsilon) {
+    float length = (float)(blocks * BLOCK), sum = 0.0f, squares = 0.0f;
+    for (int i = 0; i < blocks; i++)
+        sum += sums[2 * i];
+    float mean = sum / length;
+    for (int i = 0; i < blocks; i++) {
+        float apart = sums[2 * i] / (float)BLOCK - mean;
+        squares += sums[2 * i + 1] + (float)BLOCK * apart * apart;
+    }
+    return (float2)(mean, 1.0f / sqrt(squares / length + epsilon));
+}
+#endif
+#define BEGIN_NORM(of, row, columns)                                                               \
+    float2 of##_norm = read_norm(of##_sums + of##_sums_at + (size_t)(row)*of##_sums_row,           \
+        (columns) / BLOCK, of##_epsilon);
+#define NORMALISED(of, v, column)                                                                  \
+    (((v)-of##_norm.x) * of##_norm.y * LOAD(of##_scale, of##_scale_at + (column))                  \
+        + LOAD(of##_shift, of##_shift_at + (column)))
+#ifdef A_NORM
+#define BEGIN_A_NORM(row) BEGIN_NORM(a, row, k_count)
+#define NORMALISED_A(v, column) NORMALISED(a, v, column)
+#else
+#define BEGIN_A_NORM(row)
+#define NORMALISED_A(v, column) (v)
+#endif
+#ifdef R_NORM
+#define BEGIN_R_NORM(row) BEGIN_NORM(r, row, n_count)
+#define NORMALISED_R(v, column) NORMALISED(r, v, column)
+#else
+#define BEGIN_R_NORM(row)
+#define NORMALISED_R(v, column) (v)
+#endif
 
 #ifdef PACK
 /* B of every batch into panels [batch][panel][k][16], zero-padded. Grid: k, panel, batch. */
@@ -208,12 +262,35 @@ __kernel void gemm_direct(GEMM_TENSORS, __global const T *a, uint a_at, __global
     if (column >= n_count || row >= m_count)
         return;
     BEGIN_OUTPUT
+    BEGIN_A_NORM(batch * m_count + row)
+    BEGIN_R_NORM(batch * m_count + row)
     a += a_at + BATCH(a) + row * a_row;
     b += b_at + BATCH(b) + column * b_column;
     float sum = 0.0f;
     for (int k = 0; k < k_count; k++)
-        sum = fma(LOAD(a, k * a_column), LOAD(b, k * b_row), sum);
+        sum = fma(NORMALISED_A(LOAD(a, k * a_column), k), LOAD(b, k * b_row), sum);
     FINISH_ELEMENT(sum, row, column);
+}
+#endif
+
+#ifdef ROW_SUMS
+/* Of a block of a row: the sum, and that of squared differences from the mean. Grid: block, row, batch.
+ */
+__kernel void gemm_sums(
+    __global const T *y, uint y_at, __global float *sums, uint sums_at, GEMM_GEOMETRY) {
+    int block = get_global_id(0), row = get_global_id(1), batch = get_global_id(2);
+    if (block >= n_count / BLOCK || row >= m_count)
+        return;
+    y += y_at + BATCH(y) + row * y_row + block * BLOCK * y_column;
+    float sum = 0.0f, squares = 0.0f;
+    for (int j = 0; j < BLOCK; j++)
+        sum += LOAD(y, j * y_column);
+    float mean = sum / (float)BLOCK;
+    for (int j = 0; j < BLOCK; j++)
+        squares += (LOAD(y, j * y_column) - mean) * (LOAD(y, j * y_column) - mean);
+    sums += sums_at + ((size_t)(batch * m_count + row) * (n_count / BLOCK) + block) * 2;
+    sums[0] = sum;
+    sums[1] = squares;
 }
 #endif
 

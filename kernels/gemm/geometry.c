@@ -1,5 +1,6 @@
 #include "kernels/gemm/variants.h"
 
+#include <math.h>
 #include <string.h>
 
 /* Strides of an operand over [batch..., row, column]; a dimension of 1 has stride 0. */
@@ -129,6 +130,73 @@ int64_t e2b_gemm_offset(const struct e2b_gemm *gemm, int operand, int64_t batch)
     return offset;
 }
 
+bool e2b_gemm_has_sums(const struct e2b_call *call) {
+    return e2b_has_input(call, E2B_GEMM_A_SUMS) || e2b_has_input(call, E2B_GEMM_RESIDUAL_SUMS)
+        || (call->output_count > 1 && call->outputs[1].present);
+}
+
+int64_t e2b_gemm_sums_row(const struct e2b_tensor *sums) {
+    int rank = sums->shape.rank;
+    int64_t row = sums->stride[rank - 2], step = row;
+    bool regular = sums->stride[rank - 1] == 1;
+    for (int i = rank - 2; i >= 0; i--) {
+        regular &= sums->shape.dims[i] == 1 || sums->stride[i] == step;
+        step *= sums->shape.dims[i];
+    }
+    return regular ? row : -1;
+}
+
+/* A norm as references have it; sums NULL: none. */
+struct norm {
+    const double *sums, *scale, *shift;
+    int64_t blocks;
+    double epsilon, mean, factor; /* the last two of the row that was begun */
+};
+
+static struct norm norm_of(const struct e2b_call *call, int first, int64_t columns, float epsilon,
+    const double *const *in) {
+    if (!e2b_has_input(call, first))
+        return (struct norm){0};
+    return (struct norm){.sums = in[first],
+        .scale = in[first + 1],
+        .shift = in[first + 2],
+        .blocks = columns / E2B_GEMM_BLOCK,
+        .epsilon = (double)epsilon};
+}
+
+static void begin_row(struct norm *norm, int64_t row) {
+    if (!norm->sums)
+        return;
+    const double *sums = norm->sums + row * 2 * norm->blocks;
+    double length = (double)(norm->blocks * E2B_GEMM_BLOCK), sum = 0, squares = 0;
+    for (int64_t i = 0; i < norm->blocks; i++)
+        sum += sums[2 * i];
+    norm->mean = sum / length;
+    for (int64_t i = 0; i < norm->blocks; i++) {
+        double apart = sums[2 * i] / E2B_GEMM_BLOCK - norm->mean;
+        squares += sums[2 * i + 1] + E2B_GEMM_BLOCK * apart * apart;
+    }
+    norm->factor = 1 / sqrt(squares / length + norm->epsilon);
+}
+
+static double normalised(const struct norm *norm, int64_t column, double value) {
+    return norm->sums
+        ? (value - norm->mean) * norm->factor * norm->scale[column] + norm->shift[column]
+        : value;
+}
+
+static void tell_sums(const double *y, int64_t blocks, double *out) {
+    for (int64_t i = 0; i < blocks; i++, y += E2B_GEMM_BLOCK) {
+        double sum = 0, squares = 0;
+        for (int64_t j = 0; j < E2B_GEMM_BLOCK; j++)
+            sum += y[j];
+        for (int64_t j = 0; j < E2B_GEMM_BLOCK; j++)
+            squares += (y[j] - sum / E2B_GEMM_BLOCK) * (y[j] - sum / E2B_GEMM_BLOCK);
+        out[2 * i] = sum;
+        out[2 * i + 1] = squares;
+    }
+}
+
 static double addend(const struct e2b_gemm *gemm, int operand, const double *values, int64_t batch,
     int64_t i, int64_t j) {
     if (!values)
@@ -143,21 +211,30 @@ void e2b_gemm_reference(const struct e2b_call *call, const double *const *in, do
     const double *residual = params->epilogue.residual_input ? in[E2B_GEMM_RESIDUAL] : NULL;
     struct e2b_gemm g;
     e2b_gemm_read(call, true, &g);
+    struct norm a_norm = norm_of(call, E2B_GEMM_A_SUMS, g.k, params->a_epsilon, in);
+    struct norm r_norm = norm_of(call, E2B_GEMM_RESIDUAL_SUMS, g.n, params->residual_epsilon, in);
     for (int64_t batch = 0; batch < e2b_gemm_batches(&g); batch++) {
         const double *a = in[E2B_GEMM_A] + e2b_gemm_offset(&g, E2B_GEMM_A, batch);
         const double *b = in[E2B_GEMM_B] + e2b_gemm_offset(&g, E2B_GEMM_B, batch);
         double *y = out[0] + e2b_gemm_offset(&g, E2B_GEMM_Y, batch);
-        for (int64_t i = 0; i < g.m; i++)
+        for (int64_t i = 0; i < g.m; i++) {
+            int64_t row = batch * g.m + i, blocks = g.n / E2B_GEMM_BLOCK;
+            begin_row(&a_norm, row);
+            begin_row(&r_norm, row);
             for (int64_t j = 0; j < g.n; j++) {
                 double sum = 0;
                 for (int64_t k = 0; k < g.k; k++)
-                    sum += a[i * g.row[E2B_GEMM_A] + k * g.column[E2B_GEMM_A]]
+                    sum += normalised(
+                               &a_norm, k, a[i * g.row[E2B_GEMM_A] + k * g.column[E2B_GEMM_A]])
                         * b[k * g.row[E2B_GEMM_B] + j * g.column[E2B_GEMM_B]];
                 sum = (double)params->alpha * sum
                     + (double)params->beta * addend(&g, E2B_GEMM_BIAS, bias, batch, i, j)
-                    + addend(&g, E2B_GEMM_RESIDUAL, residual, batch, i, j);
+                    + normalised(&r_norm, j, addend(&g, E2B_GEMM_RESIDUAL, residual, batch, i, j));
                 y[i * g.row[E2B_GEMM_Y] + j * g.column[E2B_GEMM_Y]] =
                     e2b_activation_apply(&params->epilogue.activation, sum);
             }
+            if (call->output_count > 1 && call->outputs[1].present)
+                tell_sums(y + i * g.row[E2B_GEMM_Y], blocks, out[1] + row * 2 * blocks);
+        }
     }
 }

@@ -6,6 +6,18 @@
 
 #define DEPTH_ALIGN 8 /* elements: chunks never reach beyond a row */
 
+static struct e2b_mma_norm norm_of(
+    const struct e2b_call *call, int first, int64_t columns, float epsilon) {
+    if (!e2b_has_input(call, first))
+        return (struct e2b_mma_norm){0};
+    return (struct e2b_mma_norm){.sums_input = first,
+        .row = e2b_gemm_sums_row(&call->inputs[first].tensor),
+        .columns = columns,
+        .scale = call->inputs[first + 1].constant,
+        .shift = call->inputs[first + 2].constant,
+        .epsilon = epsilon};
+}
+
 static struct e2b_mma_problem problem_of(const struct e2b_call *call, const struct e2b_gemm *gemm) {
     const struct e2b_gemm_params *params = call->params;
     bool has_bias = e2b_has_input(call, E2B_GEMM_BIAS);
@@ -33,7 +45,20 @@ static struct e2b_mma_problem problem_of(const struct e2b_call *call, const stru
         .weight_scale = params->alpha,
         .bias_scale = params->beta,
         .activation = params->epilogue.activation,
+        .x_norm = norm_of(call, E2B_GEMM_A_SUMS, gemm->k, params->a_epsilon),
+        .r_norm = norm_of(call, E2B_GEMM_RESIDUAL_SUMS, gemm->n, params->residual_epsilon),
+        .tells_sums = call->output_count > 1 && call->outputs[1].present,
     };
+}
+
+static const char *refuses_norm(const struct e2b_call *call, const struct e2b_mma_norm *norm) {
+    if (!norm->sums_input)
+        return NULL;
+    if (!norm->scale || !norm->shift)
+        return "scale and shift of a norm are not constant";
+    if (call->inputs[norm->sums_input].constant || norm->row < 0 || norm->row % 2)
+        return "sums of rows are constant or not in line";
+    return norm->columns > E2B_GEMM_LONGEST_ROW ? "normalised rows are too long" : NULL;
 }
 
 static const char *refuses_operands(const struct e2b_call *call, const struct e2b_gemm *gemm) {
@@ -65,6 +90,10 @@ bool e2b_gemm_mma_accepts(const struct e2b_call *call, char *reason, size_t reas
     if (!refused) {
         struct e2b_mma_problem problem = problem_of(call, &gemm);
         refused = e2b_mma_refuses(call, &problem);
+        if (!refused)
+            refused = refuses_norm(call, &problem.x_norm);
+        if (!refused)
+            refused = refuses_norm(call, &problem.r_norm);
     }
     if (refused)
         snprintf(reason, reason_bytes, "%s", refused);

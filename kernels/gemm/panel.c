@@ -31,6 +31,8 @@ bool e2b_gemm_panel_accepts(const struct e2b_call *call, char *reason, size_t re
     const char *refused = e2b_gemm_refuses(call, &gemm);
     if (!call->traits->is_cpu)
         refused = "made for a CPU";
+    else if (!refused && e2b_gemm_has_sums(call))
+        refused = "takes or tells sums of rows";
     else if (!refused && panel_count(&gemm) * gemm.k * COLUMNS > INT32_MAX)
         refused = "packed B has more than 2^31 elements";
     if (refused)

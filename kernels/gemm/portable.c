@@ -19,13 +19,20 @@ bool e2b_gemm_tile_accepts(const struct e2b_call *call, char *reason, size_t rea
     const char *refused = e2b_gemm_refuses(call, &gemm);
     if (call->traits->max_group < GROUP * GROUP || call->traits->local_bytes < LOCAL_BYTES)
         refused = "needs groups of 256 work-items and 9 KiB of local memory";
+    if (!refused && e2b_gemm_has_sums(call))
+        refused = "takes or tells sums of rows";
     return accept(refused, reason, reason_bytes);
 }
 
 bool e2b_gemm_direct_accepts(const struct e2b_call *call, char *reason, size_t reason_bytes) {
     struct e2b_gemm gemm;
     e2b_gemm_read(call, false, &gemm);
-    return accept(e2b_gemm_refuses(call, &gemm), reason, reason_bytes);
+    const char *refused = e2b_gemm_refuses(call, &gemm);
+    for (int i = E2B_GEMM_A_SUMS; i < call->input_count; i++)
+        if (!refused && call->inputs[i].present && e2b_op_input_is_fp32(call->op, i)
+            && (call->inputs[i].constant || e2b_gemm_sums_row(&call->inputs[i].tensor) < 0))
+            refused = "sums of rows are constant or not in line";
+    return accept(refused, reason, reason_bytes);
 }
 
 /* A launch with all arguments that tile and direct take; NULL with err set. */
@@ -52,6 +59,25 @@ enum e2b_status e2b_gemm_tile_emit(
     return E2B_OK;
 }
 
+/* A launch that reads the output again for the sums of its rows. */
+static enum e2b_status add_sums(const struct e2b_call *call, const struct e2b_gemm *gemm,
+    struct e2b_launch_list *out, struct e2b_error *err) {
+    extern const struct e2b_source e2b_source_gemm;
+    struct e2b_launch *launch = e2b_launch_add(out, &e2b_source_gemm, "gemm_sums",
+        "-D%s -DROW_SUMS", e2b_dtype_macro(call->outputs[0].tensor.dtype));
+    if (!launch)
+        return e2b_fail_memory(err, "a matrix product's launch");
+    launch->bytes = (double)(e2b_gemm_batches(gemm) * gemm->m * gemm->n)
+        * (double)e2b_dtype_bytes(call->outputs[0].tensor.dtype);
+    e2b_launch_output(launch, 0);
+    e2b_launch_output(launch, 1);
+    e2b_gemm_add_geometry(call, gemm, launch);
+    e2b_launch_grid(launch, (size_t)(gemm->n / E2B_GEMM_BLOCK), (size_t)gemm->m,
+        (size_t)e2b_gemm_batches(gemm));
+    e2b_launch_group(launch, 16, 4, 1);
+    return E2B_OK;
+}
+
 enum e2b_status e2b_gemm_direct_emit(
     const struct e2b_call *call, struct e2b_launch_list *out, struct e2b_error *err) {
     struct e2b_gemm gemm;
@@ -61,5 +87,6 @@ enum e2b_status e2b_gemm_direct_emit(
         return err->status;
     e2b_launch_grid(launch, (size_t)gemm.n, (size_t)gemm.m, (size_t)e2b_gemm_batches(&gemm));
     e2b_launch_group(launch, 16, 4, 1);
-    return E2B_OK;
+    bool tells = call->output_count > 1 && call->outputs[1].present;
+    return tells ? add_sums(call, &gemm, out, err) : E2B_OK;
 }

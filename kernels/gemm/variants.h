@@ -5,7 +5,7 @@
 #include "kernels/common/operand.h"
 #include "kernels/gemm/gemm.h"
 
-#define E2B_GEMM_Y 4 /* after the inputs of enum e2b_gemm_input */
+#define E2B_GEMM_Y 4 /* after the inputs that are matrices like it */
 #define E2B_GEMM_OPERANDS 5
 #define E2B_GEMM_BATCH_RANK (E2B_MAX_RANK - 2)
 #define E2B_GEMM_KERNEL_BATCH 3 /* batch dimensions that kernels take */
@@ -24,6 +24,10 @@ struct e2b_gemm {
 /* dense: with row-major dense strides, as references have them; else with those of the tensors. The
  * batch is merged to as few dimensions as can be, into the rows where B is the same for all. */
 void e2b_gemm_read(const struct e2b_call *call, bool dense, struct e2b_gemm *out);
+/* Whether the call takes or tells sums of rows. */
+bool e2b_gemm_has_sums(const struct e2b_call *call);
+/* Elements between rows of sums, whatever the batch; -1 if that differs. */
+int64_t e2b_gemm_sums_row(const struct e2b_tensor *sums);
 int64_t e2b_gemm_batches(const struct e2b_gemm *gemm);
 int64_t e2b_gemm_offset(const struct e2b_gemm *gemm, int operand, int64_t batch);
 

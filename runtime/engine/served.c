@@ -97,6 +97,7 @@ static enum e2b_status make_graph(
         .precision = served->options.precision,
         .channel_align = served->device->traits.channel_align,
         .planar = served->device->traits.is_cpu,
+        .sums_rows = served->device->traits.ptx_sm >= E2B_MMA_SM,
         .core_caches = served->device->traits.is_cpu,
         .input_stride = in,
         .output_stride = out,

@@ -135,18 +135,29 @@ void e2b_network_set_output(struct e2b_network *net, int node, int output, int v
     net->graph.values[value].producer = node;
 }
 
+static enum e2b_status grow_list(
+    struct e2b_network *net, int **list, int *list_count, int count, struct e2b_error *err) {
+    if (*list_count >= count)
+        return E2B_OK;
+    int *grown = operand_list(net, count);
+    if (!grown)
+        return e2b_fail_memory(err, "a graph");
+    memcpy(grown, *list, (size_t)*list_count * sizeof *grown);
+    *list = grown;
+    *list_count = count;
+    return E2B_OK;
+}
+
 enum e2b_status e2b_network_grow_inputs(
     struct e2b_network *net, int node, int count, struct e2b_error *err) {
     struct e2b_node *n = &net->graph.nodes[node];
-    if (n->input_count >= count)
-        return E2B_OK;
-    int *inputs = operand_list(net, count);
-    if (!inputs)
-        return e2b_fail_memory(err, "a graph");
-    memcpy(inputs, n->inputs, (size_t)n->input_count * sizeof *inputs);
-    n->inputs = inputs;
-    n->input_count = count;
-    return E2B_OK;
+    return grow_list(net, &n->inputs, &n->input_count, count, err);
+}
+
+enum e2b_status e2b_network_grow_outputs(
+    struct e2b_network *net, int node, int count, struct e2b_error *err) {
+    struct e2b_node *n = &net->graph.nodes[node];
+    return grow_list(net, &n->outputs, &n->output_count, count, err);
 }
 
 int e2b_network_use_count(const struct e2b_network *net, int value) {

@@ -35,6 +35,10 @@ void e2b_network_set_output(struct e2b_network *net, int node, int output, int v
 enum e2b_status e2b_network_grow_inputs(
     struct e2b_network *net, int node, int count, struct e2b_error *err);
 
+/* The same of its outputs. */
+enum e2b_status e2b_network_grow_outputs(
+    struct e2b_network *net, int node, int count, struct e2b_error *err);
+
 /* How many node inputs and graph outputs are `value`. */
 int e2b_network_use_count(const struct e2b_network *net, int value);
 /* Let every reader of `from` read `to`. */

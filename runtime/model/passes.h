@@ -41,6 +41,11 @@ enum e2b_status e2b_pass_activation(struct e2b_network *net, struct e2b_error *e
  * of their columns, whose parts are read where they lie. */
 enum e2b_status e2b_pass_siblings(struct e2b_network *net, struct e2b_error *err);
 
+/* A layer norm between products is computed by them, where options->sums_rows: see
+ * kernels/gemm/gemm.h. */
+enum e2b_status e2b_pass_norm(
+    struct e2b_network *net, const struct e2b_graph_options *options, struct e2b_error *err);
+
 /* A 1x1 convolution that adds channels and the depthwise one that reads it, both with one
  * activation, become "expand_depthwise", where options->core_caches. */
 enum e2b_status e2b_pass_expand(

@@ -23,7 +23,7 @@
 
 struct e2b_device;
 
-#define E2B_CASE_INPUTS 8
+#define E2B_CASE_INPUTS 10
 
 struct e2b_case_input {
     enum e2b_dtype dtype; /* E2B_NONE: an absent optional input */

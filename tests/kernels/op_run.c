@@ -28,20 +28,20 @@ static void widen(struct e2b_tensor *tensor, int channel_align) {
     memcpy(tensor->stride, wide.stride, sizeof wide.stride);
 }
 
-static void lay_out(
-    const struct e2b_op_run *run, bool output, bool channels_last, struct e2b_tensor *tensor) {
+static void lay_out(const struct e2b_op_run *run, bool output, bool is_fp32, bool channels_last,
+    struct e2b_tensor *tensor) {
     enum e2b_layout_rule rule = run->problem->call.op->layout;
     int align = run->setup.device->traits.channel_align;
     if (e2b_dtype_is_float(tensor->dtype))
-        tensor->dtype = run->setup.precision;
+        tensor->dtype = is_fp32 ? E2B_F32 : run->setup.precision;
     tensor->layout = channels_last && is_image(tensor) ? E2B_CHANNELS_LAST : E2B_ROW_MAJOR;
     e2b_tensor_set_dense(tensor, align);
     if (run->setup.wide && !(output && rule == E2B_LAYOUT_ROW))
         widen(tensor, align);
 }
 
-static void add_value(struct e2b_op_run *run, const struct e2b_operand *operand, int value,
-    enum e2b_storage_kind kind, int index, bool channels_last) {
+static void add_value(struct e2b_op_run *run, const struct e2b_operand *operand, int operand_index,
+    int value, enum e2b_storage_kind kind, int index, bool channels_last) {
     struct e2b_value *to = &run->values[value];
     *to = (struct e2b_value){.name = kind == E2B_STORAGE_INPUT ? "input" : "output",
         .tensor = operand->tensor,
@@ -50,7 +50,10 @@ static void add_value(struct e2b_op_run *run, const struct e2b_operand *operand,
         .storage = -1};
     if (operand->constant)
         return;
-    lay_out(run, kind == E2B_STORAGE_OUTPUT, channels_last, &to->tensor);
+    bool is_output = kind == E2B_STORAGE_OUTPUT;
+    bool is_fp32 = (is_output ? e2b_op_output_is_fp32 : e2b_op_input_is_fp32)(
+        run->problem->call.op, operand_index);
+    lay_out(run, is_output, is_fp32, channels_last, &to->tensor);
     int64_t extent = e2b_tensor_extent(&to->tensor, run->setup.device->traits.channel_align);
     to->storage = run->graph.storage_count++;
     to->offset = GUARD;
@@ -81,8 +84,8 @@ void e2b_op_run_init(struct e2b_op_run *run, const struct e2b_op_problem *proble
         run->inputs[i] = call->inputs[i].present ? next : -1;
         if (!call->inputs[i].present)
             continue;
-        add_value(
-            run, &call->inputs[i], next++, E2B_STORAGE_INPUT, index, last && !is_planar(run, i));
+        add_value(run, &call->inputs[i], i, next++, E2B_STORAGE_INPUT, index,
+            last && !is_planar(run, i));
         if (!call->inputs[i].constant && index++ == 0 && rule == E2B_LAYOUT_FOLLOW)
             follows =
                 last && call->inputs[i].tensor.shape.rank == call->outputs[0].tensor.shape.rank;
@@ -90,7 +93,7 @@ void e2b_op_run_init(struct e2b_op_run *run, const struct e2b_op_problem *proble
     run->graph.input_count = index;
     for (int i = 0; i < call->output_count; i++) {
         run->outputs[i] = next;
-        add_value(run, &call->outputs[i], next++, E2B_STORAGE_OUTPUT, i, follows);
+        add_value(run, &call->outputs[i], i, next++, E2B_STORAGE_OUTPUT, i, follows);
     }
     run->node = (struct e2b_node){.op = call->op,
         .name = "node",

@@ -85,6 +85,7 @@ static enum e2b_status build(
         .precision = options->precision,
         .channel_align = session->device->traits.channel_align,
         .planar = session->device->traits.is_cpu,
+        .sums_rows = session->device->traits.ptx_sm >= E2B_MMA_SM,
         .core_caches = session->device->traits.is_cpu,
         .image = {.input = -1},
     };

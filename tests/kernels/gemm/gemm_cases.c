@@ -1,7 +1,17 @@
+#include "kernels/gemm/gemm.h"
 #include "tests/kernels/op_case.h"
 
 #define RELU                                                                                       \
     { E2B_ACT_RELU, 0, 0 }
+
+/* What blocks of 32 columns have, a sum and squares. */
+#define SUMS(...) IN(F32, SHAPE(__VA_ARGS__), .low = 1, .high = 12)
+
+static void set_epsilons(void *params) {
+    struct e2b_gemm_params *gemm = params;
+    gemm->a_epsilon = 1e-5f;
+    gemm->residual_epsilon = 0.25f;
+}
 
 static const struct e2b_op_case cases[] = {
     {"by hand", "gemm", ATTRS(FLOAT("alpha", 2), FLOAT("beta", 0.5)),
@@ -45,6 +55,34 @@ static const struct e2b_op_case cases[] = {
     {"vector by vector", "matmul", INPUTS(F32(8), F32(8))},
     {"heads with residual and bias", "matmul",
         INPUTS(F32(2, 3, 10, 16), F32(2, 3, 16, 18), F32(18), F32(2, 3, 10, 18))},
+    {"rows that are normalised", "matmul",
+        INPUTS(F32(2, 13, 96), CONST_F32(96, 40), CONST_F32(40), ABSENT, SUMS(2, 13, 6),
+            CONST_F32(96), CONST_F32(96)),
+        .adjust = set_epsilons, .tolerance_f32 = 2e-5},
+    {"normalised rows without a bias", "gemm", ATTRS(INT("transB", 1), FLOAT("alpha", 2)),
+        INPUTS(F32(70, 32), CONST_F32(72, 32), ABSENT, ABSENT, SUMS(70, 2), CONST_F32(32),
+            CONST_F32(32)),
+        .activation = {E2B_ACT_GELU, 0, 0}, .adjust = set_epsilons, .tolerance_f32 = 2e-5},
+    {"a residual that is normalised", "matmul",
+        INPUTS(F32(2, 13, 24), CONST_F32(24, 160), CONST_F32(160), F32(2, 13, 160), ABSENT, ABSENT,
+            ABSENT, SUMS(2, 13, 10), CONST_F32(160), CONST_F32(160)),
+        .adjust = set_epsilons},
+    {"sums of rows", "matmul", INPUTS(F32(2, 13, 24), CONST_F32(24, 64), CONST_F32(64)),
+        .activation = RELU, .output_count = 2},
+    {"all norms and sums", "matmul",
+        INPUTS(F32(3, 50, 288), CONST_F32(288, 288), CONST_F32(288), F32(3, 50, 288),
+            SUMS(3, 50, 18), CONST_F32(288), CONST_F32(288), SUMS(3, 50, 18), CONST_F32(288),
+            CONST_F32(288)),
+        .adjust = set_epsilons, .output_count = 2, .tolerance_f32 = 2e-5},
+    {"a norm without its shift", "matmul",
+        INPUTS(F32(2, 13, 32), CONST_F32(32, 24), ABSENT, ABSENT, SUMS(2, 13, 2), CONST_F32(32)),
+        .fails = "sums, scale and shift"},
+    {"sums of other rows", "matmul",
+        INPUTS(F32(2, 13, 32), CONST_F32(32, 24), ABSENT, ABSENT, SUMS(2, 12, 2), CONST_F32(32),
+            CONST_F32(32)),
+        .fails = "sums, scale and shift"},
+    {"sums of half a block", "matmul", INPUTS(F32(2, 13, 24), CONST_F32(24, 48)),
+        .output_count = 2, .fails = "multiple of 32"},
 
     {"inner dimensions differ", "gemm", INPUTS(F32(4, 5), CONST_F32(6, 4)), .fails = "5 and 6"},
     {"rank 3", "gemm", INPUTS(F32(1, 4, 5), CONST_F32(5, 4)), .fails = "rank"},
