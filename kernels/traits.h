@@ -17,6 +17,7 @@ struct e2b_traits {
     int vector_bytes;    /* native SIMD register, 32 for AVX2; 0 on a GPU */
     int warp;            /* work-items that run in lock step; 1 on a CPU */
     int64_t max_group;   /* work-items a work-group */
+    int64_t parameter_bytes; /* that a kernel's arguments may take; 0: 1024, as any device */
     int64_t local_bytes; /* local memory that a static array may use */
     int64_t l1_bytes, l2_bytes, l3_bytes; /* of one core (CPU) or the device (GPU), 0 unknown */
     int64_t memory_bytes, max_buffer_bytes;

@@ -77,6 +77,7 @@ void e2b_cl_traits_query(struct e2b_opencl *device, const struct e2b_opencl_info
     traits->host_unified = e2b_cl_device_number(id, CL_DEVICE_HOST_UNIFIED_MEMORY) != 0;
     traits->compute_units = info->compute_units > 0 ? info->compute_units : 1;
     traits->max_group = e2b_cl_device_number(id, CL_DEVICE_MAX_WORK_GROUP_SIZE);
+    traits->parameter_bytes = e2b_cl_device_number(id, CL_DEVICE_MAX_PARAMETER_SIZE);
     traits->local_bytes = e2b_cl_device_number(id, CL_DEVICE_LOCAL_MEM_SIZE);
     traits->memory_bytes = info->memory_bytes;
     if (device->memory_limit_bytes > 0)

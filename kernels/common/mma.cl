@@ -303,7 +303,8 @@ static inline void finish_tile(float sum[TILES_M][TILES_N][4], OUTPUTS added[PAS
             if (inside)
                 store_outputs(y + at->to[i] + j * 32, v);
 #ifdef ROW_SUMS
-            tell_sums(v, row_sums + row * (at->channels_end / 16) + channel / 32 * 2, inside);
+            tell_sums(v, row_sums + row * (at->channels_end / 16) + channel / 32 * 2,
+                inside && channel % 32 == 0);
 #endif
         }
     }
@@ -415,11 +416,11 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv_mma(TENS
     float2 x_norm[ROWS], r_norm[ROWS];
 #ifdef X_NORM
     read_norms(x_norm, X_NORM, x_sums + x_sums_at, x_sums_row, x_epsilon, at_y.first_row,
-        pixels);
+        pixels, lane);
 #endif
 #ifdef R_NORM
     read_norms(r_norm, R_NORM, r_sums + r_sums_at, r_sums_row, r_epsilon, at_y.first_row,
-        pixels);
+        pixels, lane);
 #endif
     OUTPUTS added[PASS][ROWS];
 #ifdef RESIDUAL_EARLY

@@ -10,7 +10,9 @@
 #define MAX_FUNCTIONS 24
 #define MAX_FUNCTIONS_CPU 6
 #define CHAIN_PATH "kernels/common/chain.cl"
-#define MAX_BUFFERS 120
+#define MAX_BUFFERS 240
+#define LEAST_PARAMETER_BYTES 1024 /* of a kernel, on any device */
+#define OTHER_PARAMETER_BYTES 64   /* beside buffers */
 
 static bool share_lanes(const struct e2b_footprint *a, const struct e2b_footprint *b) {
     if (!a->pitch || a->pitch != b->pitch)
@@ -124,20 +126,27 @@ static bool same_buffer(const struct e2b_bound_arg *a, const struct e2b_bound_ar
                                          : a->place == E2B_PLACE_ARENA || a->index == b->index;
 }
 
-/* Its place among the chain's buffers, where it is added unless they are MAX_BUFFERS: -1 then. */
-static int buffer_of(struct e2b_chain *chain, const struct e2b_bound_arg *arg) {
+/* That a chain may have. */
+static int most_buffers(const struct e2b_traits *traits) {
+    int64_t bytes = traits->parameter_bytes ? traits->parameter_bytes : LEAST_PARAMETER_BYTES;
+    int64_t most = (bytes - OTHER_PARAMETER_BYTES) / (int64_t)sizeof(uint64_t);
+    return most < MAX_BUFFERS ? (int)most : MAX_BUFFERS;
+}
+
+/* Its place among the chain's buffers, where it is added unless they are `most`: -1 then. */
+static int buffer_of(struct e2b_chain *chain, const struct e2b_bound_arg *arg, int most) {
     for (int i = 0; i < chain->buffer_count; i++)
         if (same_buffer(&chain->buffers[i], arg))
             return i;
-    if (chain->buffer_count == MAX_BUFFERS)
+    if (chain->buffer_count == most)
         return -1;
     chain->buffers[chain->buffer_count] = *arg;
     return chain->buffer_count++;
 }
 
-static bool add_buffers(struct e2b_chain *chain, const struct e2b_step *step) {
+static bool add_buffers(struct e2b_chain *chain, const struct e2b_step *step, int most) {
     for (int i = 0; i < step->launch.arg_count; i++)
-        if (!step->args[i].is_value && buffer_of(chain, &step->args[i]) < 0)
+        if (!step->args[i].is_value && buffer_of(chain, &step->args[i], most) < 0)
             return false;
     return true;
 }
@@ -164,7 +173,8 @@ static int count_stages(
     functions->function_count = functions->buffer_count = 0;
     functions->most_functions = merge->device->traits.is_cpu ? MAX_FUNCTIONS_CPU : MAX_FUNCTIONS;
     while (stages < count && stages < E2B_CHAIN_MAX_STAGES && can_merge(merge, &steps[stages])
-        && add_buffers(&chain, &steps[stages]) && add_function(functions, &steps[stages].launch))
+        && add_buffers(&chain, &steps[stages], most_buffers(&merge->device->traits))
+        && add_function(functions, &steps[stages].launch))
         stages++;
     return limit_waits(steps, stages);
 }
@@ -203,7 +213,7 @@ static void add_args(struct table *table, struct e2b_chain *chain, const struct 
             add_word(table, arg->value);
             continue;
         }
-        add_word(table, buffer_of(chain, arg));
+        add_word(table, buffer_of(chain, arg, MAX_BUFFERS));
         if (arg->without_offset)
             continue;
         add_word(table, arg->offset);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #define WIDE 320
+#define INNER 64
 #define TOKENS 49
 #define WIDTH (MERGING_IN / TOKENS)
 
@@ -41,7 +42,16 @@ static void reshape(struct e2b_builder *builder, const char *input, const char *
     e2b_builder_node(builder, "Reshape", inputs, output);
 }
 
-/* The image taken as tokens: attention, normalisation and a product. */
+static void add_product(struct e2b_builder *builder, const char *input, const char *output,
+    int64_t from, int64_t to) {
+    char name[32], inputs[64];
+    snprintf(name, sizeof name, "w_%s", output);
+    snprintf(inputs, sizeof inputs, "%s,%s", input, name);
+    e2b_builder_floats(builder, name, E2B_SHAPE(from, to), NULL);
+    e2b_builder_node(builder, "MatMul", inputs, output);
+}
+
+/* The image taken as tokens: attention, normalisation between products and after them. */
 static void add_attention(struct e2b_builder *builder, const char *output) {
     static const int64_t heads_first[] = {0, 2, 1, 3}, keys_last[] = {0, 2, 3, 1};
     reshape(builder, "x", "tokens", 4, (const int64_t[]){-1, TOKENS, 2, WIDTH / 2});
@@ -53,11 +63,17 @@ static void add_attention(struct e2b_builder *builder, const char *output) {
     e2b_builder_node(builder, "MatMul", "shares,values", "heads");
     transpose(builder, "heads", "attended", heads_first);
     reshape(builder, "attended", "joined", 3, (const int64_t[]){-1, TOKENS, WIDTH});
+    add_product(builder, "joined", "up", WIDTH, INNER);
+    e2b_builder_floats(builder, "scale", E2B_SHAPE(INNER), NULL);
+    e2b_builder_floats(builder, "shift", E2B_SHAPE(INNER), NULL);
+    e2b_builder_node(builder, "LayerNormalization", "up,scale,shift", "level");
+    add_product(builder, "level", "same", INNER, INNER);
+    e2b_builder_node(builder, "Add", "same,level", "sum");
+    add_product(builder, "sum", "down", INNER, WIDTH);
     e2b_builder_floats(builder, "gain", E2B_SHAPE(WIDTH), NULL);
-    e2b_builder_node(builder, "LayerNormalization", "joined,gain", "normal");
+    e2b_builder_node(builder, "LayerNormalization", "down,gain", "normal");
     reshape(builder, "normal", "flat", 2, (const int64_t[]){-1, TOKENS * WIDTH});
-    e2b_builder_floats(builder, "w_flat", E2B_SHAPE(TOKENS * WIDTH, MERGING_OUT), NULL);
-    e2b_builder_node(builder, "MatMul", "flat,w_flat", output);
+    add_product(builder, "flat", output, TOKENS * WIDTH, MERGING_OUT);
 }
 
 /* Convolutions of all sorts, one of more jobs than a core gets, branches, a concatenation, a sum,
@@ -95,6 +111,7 @@ static struct merging open_plan(struct e2b_device *device, int batch, enum e2b_d
     const struct e2b_graph_options options = {.batch = batch,
         .precision = precision,
         .channel_align = device->traits.channel_align,
+        .sums_rows = device->traits.ptx_sm >= E2B_MMA_SM,
         .image = {.input = -1}};
     struct e2b_error err = {0};
     assert_ok(e2b_graph_create(rig.model, &options, &rig.graph, &err), err);
