@@ -13,12 +13,12 @@ struct e2b_traits {
     bool is_cpu;       /* one work-item a work-group is best, no local memory, no barriers */
     bool host_unified; /* the host reaches the device's memory: no need of a second copy */
     int compute_units;
-    int launch_ns;       /* what a launch costs, roughly; 0 unknown: none are merged */
-    int vector_bytes;    /* native SIMD register, 32 for AVX2; 0 on a GPU */
-    int warp;            /* work-items that run in lock step; 1 on a CPU */
-    int64_t max_group;   /* work-items a work-group */
+    int launch_ns;           /* what a launch costs, roughly; 0 unknown: none are merged */
+    int vector_bytes;        /* native SIMD register, 32 for AVX2; 0 on a GPU */
+    int warp;                /* work-items that run in lock step; 1 on a CPU */
+    int64_t max_group;       /* work-items a work-group */
     int64_t parameter_bytes; /* that a kernel's arguments may take; 0: 1024, as any device */
-    int64_t local_bytes; /* local memory that a static array may use */
+    int64_t local_bytes;     /* local memory that a static array may use */
     int64_t l1_bytes, l2_bytes, l3_bytes; /* of one core (CPU) or the device (GPU), 0 unknown */
     int64_t memory_bytes, max_buffer_bytes;
     bool half_arithmetic; /* `half` + - * / compile and are right; vload_half always works */

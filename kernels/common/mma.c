@@ -416,8 +416,8 @@ static int add_weights(const struct e2b_call *call, const struct e2b_mma_problem
     return e2b_launch_list_pack(list, &packing);
 }
 
-/* A number for each column: the sum over channels of weights times from[1], of from[0] if there is one,
- * plus from[2], scaled, and from[3]. */
+/* A number for each column: the sum over channels of weights times from[1], of from[0] if there is
+ * one, plus from[2], scaled, and from[3]. */
 struct packed_columns {
     int64_t outputs, channels, stride[2], weight_scale, scale, rounded;
 };
@@ -473,9 +473,8 @@ static int add_columns(const struct e2b_mma_problem *problem,
         .from = {from[0], from[1], from[2], from[3]}, .bytes = bytes, .pack = pack_columns};
     _Static_assert(sizeof p <= sizeof packing.numbers, "numbers hold what is packed");
     memcpy(packing.numbers, &p, sizeof p);
-    snprintf(packing.key, sizeof packing.key,
-        "mma columns %" PRId64 " of %zu x%a%s", problem->outputs, bytes, (double)scale,
-        rounded ? " rounded" : "");
+    snprintf(packing.key, sizeof packing.key, "mma columns %" PRId64 " of %zu x%a%s",
+        problem->outputs, bytes, (double)scale, rounded ? " rounded" : "");
     if (from[0]) {
         size_t used = strlen(packing.key);
         snprintf(packing.key + used, sizeof packing.key - used, " %" PRId64 " %" PRId64 " x%a",
@@ -484,7 +483,8 @@ static int add_columns(const struct e2b_mma_problem *problem,
     return e2b_launch_list_pack(list, &packing);
 }
 
-/* The shift of a normalised input, by the weights, and that of the residual are part of the bias. */
+/* The shift of a normalised input, by the weights, and that of the residual are part of the bias.
+ */
 static int add_bias(
     const struct e2b_mma_problem *problem, size_t bytes, struct e2b_launch_list *list) {
     const struct e2b_constant *from[] = {problem->x_norm.sums_input ? problem->weights : NULL,
@@ -522,8 +522,7 @@ static enum e2b_status add_norms(const struct e2b_call *call, const struct e2b_m
     return E2B_OK;
 }
 
-static void describe_norms(
-    const struct e2b_mma_problem *problem, char *options, size_t capacity) {
+static void describe_norms(const struct e2b_mma_problem *problem, char *options, size_t capacity) {
     char x[24] = "", r[24] = "";
     if (problem->x_norm.sums_input)
         snprintf(x, sizeof x, " -DX_NORM=%d", (int)(problem->x_norm.columns / NORM_BLOCK));

@@ -213,102 +213,7 @@ static inline void copy_slab(struct source *from, uint to, uint thread) {
 #include "kernels/common/mma_splits.clh"
 #endif
 
-/* Weights are packed so that of four neighbouring 8-column tiles a thread holds 8 channels in a row;
- * of each 16 x 8 tile it has half 0 in row lane / 4 and half 1 eight rows below. */
-static inline float8 eight_sums(float sum[TILES_N][4], int j, int half_tile) {
-    int k = half_tile * 2;
-    return (float8)(sum[j][k], sum[j][k + 1], sum[j + 1][k], sum[j + 1][k + 1], sum[j + 2][k],
-        sum[j + 2][k + 1], sum[j + 3][k], sum[j + 3][k + 1]);
-}
-
-/* Some eight residuals are asked for before the first is used: those of a pass, which takes all rows
- * of a thread and PASS blocks of 32 columns. In a chain, where there are registers for it, all are
- * asked for before the first product. */
-#define ROWS (TILES_M * 2)
-#ifdef CHAIN
-#define PASS (TILES_N / 4)
-#define RESIDUAL_EARLY
-#elif BM / WARPS_M >= 64 || BN / WARPS_N == 32
-#define PASS 1
-#elif BN / WARPS_N % 96 == 0
-#define PASS 3
-#elif BM / WARPS_M >= 32 || BN / WARPS_N == 64
-#define PASS 2
-#else
-#define PASS 4
-#endif
-
-/* What a thread writes: rows 8 apart, each 8 channels of every 32. */
-struct target {
-    int first_row, first_channel, pixels, channels_end;
-    int to[ROWS], by[ROWS]; /* its rows in the output, and in the residual */
-};
-
-static inline struct target find_target(int first_row, int first_channel, int pixels,
-    int channels_end, int out_height, int out_width, struct strides to, struct strides by) {
-    struct target at = {first_row, first_channel, pixels, channels_end};
-#pragma unroll
-    for (int i = 0; i < ROWS; i++) {
-        int pixel = min(first_row + i * 8, pixels - 1);
-        at.to[i] = locate(pixel, out_height, out_width, to) + first_channel;
-        at.by[i] = locate(pixel, out_height, out_width, by) + first_channel;
-    }
-    return at;
-}
-
-static inline void load_residual(OUTPUTS added[PASS][ROWS], __global const T *residual,
-    const struct target *at, int column) {
-#ifdef RESIDUAL
-#pragma unroll
-    for (int k = 0; k < PASS * ROWS; k++) {
-        int j = column + k / ROWS;
-        if (at->first_channel + j * 32 < at->channels_end)
-            added[k / ROWS][k % ROWS] =
-                *(__global const OUTPUTS *)(residual + at->by[k % ROWS] + j * 32);
-    }
-#endif
-}
-
-#if defined(X_NORM) || defined(R_NORM) || defined(ROW_SUMS)
-#include "kernels/common/row_sums.clh"
-#endif
-
-static inline void finish_tile(float sum[TILES_M][TILES_N][4], OUTPUTS added[PASS][ROWS],
-    __global T *y, __global const T *residual, __local const float *bias, __global const T *scales,
-    const struct target *at, float2 x_norm[ROWS], float2 r_norm[ROWS], __global float *row_sums,
-    float act_a, float act_b) {
-#pragma unroll
-    for (int column = 0; column < TILES_N / 4; column += PASS) {
-#ifndef RESIDUAL_EARLY
-        load_residual(added, residual, at, column);
-#endif
-#pragma unroll
-        for (int k = 0; k < PASS * ROWS; k++) {
-            int j = column + k / ROWS, i = k % ROWS;
-            float8 v = eight_sums(sum[i / 2], j * 4, i % 2)
-                * COLUMN_SCALES(scales + at->first_channel + j * 32);
-#ifdef X_NORM
-            v = (v - x_norm[i].x * vload8(0, bias + X_NORM_COLUMNS / 4 + j * 32)) * x_norm[i].y;
-#endif
-            v += vload8(0, bias + j * 32);
-#ifdef R_NORM
-            v += (numbers(added[k / ROWS][i]) - r_norm[i].x)
-                * (r_norm[i].y * vload8(0, bias + R_NORM_COLUMNS / 4 + j * 32));
-#elif defined(RESIDUAL)
-            v += numbers(added[k / ROWS][i]);
-#endif
-            v = activate8(v, act_a, act_b);
-            int row = at->first_row + i * 8, channel = at->first_channel + j * 32;
-            bool inside = row < at->pixels && channel < at->channels_end;
-            if (inside)
-                store_outputs(y + at->to[i] + j * 32, v);
-#ifdef ROW_SUMS
-            tell_sums(v, row_sums + row * (at->channels_end / 16) + channel / 32 * 2,
-                inside && channel % 32 == 0);
-#endif
-        }
-    }
-}
+#include "kernels/common/mma_finish.clh"
 
 #ifdef RESIDUAL
 #define TENSORS                                                                                    \
@@ -318,28 +223,6 @@ static inline void finish_tile(float sum[TILES_M][TILES_N][4], OUTPUTS added[PAS
 #define TENSORS __global const T *x, uint x_at, __global T *y, uint y_at
 #define residual y
 #define residual_at y_at
-#endif
-
-#ifdef X_NORM
-#define X_NORM_TENSORS                                                                             \
-    __global const float *x_sums, uint x_sums_at, __global const float *x_columns,                 \
-        int x_sums_row, float x_epsilon,
-#else
-#define X_NORM_TENSORS
-#endif
-#ifdef R_NORM
-#define R_NORM_TENSORS                                                                             \
-    __global const float *r_sums, uint r_sums_at, __global const float *r_columns,                 \
-        int r_sums_row, float r_epsilon,
-#else
-#define R_NORM_TENSORS
-#endif
-#ifdef ROW_SUMS
-#define SUMS_TENSOR __global float *row_sums, uint row_sums_at,
-#else
-#define SUMS_TENSOR
-#define row_sums 0
-#define row_sums_at 0
 #endif
 
 #ifdef SPLIT
@@ -364,7 +247,7 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv_mma(TENS
     int band = tile / (BAND * column_tiles), in_band = tile - band * BAND * column_tiles;
     int band_rows = min(BAND, (pixels + BM - 1) / BM - band * BAND);
     int row_tile = band * BAND + in_band % band_rows, column_tile = in_band / band_rows;
-    int first_slab = slabs * split / splits, end_slab = slabs * (split + 1) / splits;
+    int first_slab = slabs * split / splits, slab_count = slabs * (split + 1) / splits - first_slab;
     int at = first_slab * CHUNKS + (int)(thread % CHUNKS_A_PASS);
     struct strides x_by = {x_sample, x_row, x_pixel}, y_by = {y_sample, y_row, y_pixel};
     struct strides r_by = {r_sample, r_row, r_pixel};
@@ -389,18 +272,12 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv_mma(TENS
         .inverse_kernel_w = 65536 / (uint)kernel_w + 1};
     find_pixels(&from, row_tile * BM + (int)from.row, pixels, out_height, out_width, x_by, stride_h,
         stride_w, pad_top, pad_left);
-    int slab_count = end_slab - first_slab;
-    uint stages = (uint)(size_t)memory + HEAD_BYTES;
+    uint head = (uint)(size_t)memory + thread * 16, stages = (uint)(size_t)memory + HEAD_BYTES;
+    int column = column_tile * BN + (int)thread * 4;
     if (thread < BN / 4) {
-        uint head = (uint)(size_t)memory + thread * 16;
-        int column = column_tile * BN + (int)thread * 4;
         copy_chunk(head, bias + column, 16);
-#ifdef X_NORM
-        copy_chunk(head + X_NORM_COLUMNS, x_columns + column, 16);
-#endif
-#ifdef R_NORM
-        copy_chunk(head + R_NORM_COLUMNS, r_columns + column, 16);
-#endif
+        COPY_X_COLUMNS(head, column);
+        COPY_R_COLUMNS(head, column);
     }
 #ifndef HALVES
     start_weights(&from, slab_count, stages, thread);
@@ -414,14 +291,8 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv_mma(TENS
         find_target(row_tile * BM + (int)(warp_m * (BM / WARPS_M) + (lane >> 2)),
             column_tile * BN + lane_channel, pixels, channels_end, out_height, out_width, y_by, r_by);
     float2 x_norm[ROWS], r_norm[ROWS];
-#ifdef X_NORM
-    read_norms(x_norm, X_NORM, x_sums + x_sums_at, x_sums_row, x_epsilon, at_y.first_row,
-        pixels, lane);
-#endif
-#ifdef R_NORM
-    read_norms(r_norm, R_NORM, r_sums + r_sums_at, r_sums_row, r_epsilon, at_y.first_row,
-        pixels, lane);
-#endif
+    READ_X_NORM;
+    READ_R_NORM;
     OUTPUTS added[PASS][ROWS];
 #ifdef RESIDUAL_EARLY
     load_residual(added, residual + residual_at, &at_y, 0);

@@ -9,8 +9,8 @@
 #include "kernels/activation.h"
 #include "kernels/op.h"
 
-/* Rows of a pointwise problem's input or residual are normalised by sums of blocks of 32 columns, as
- * kernels/gemm/gemm.h has them. */
+/* Rows of a pointwise problem's input or residual are normalised by sums of blocks of 32 columns,
+ * as kernels/gemm/gemm.h has them. */
 struct e2b_mma_norm {
     int sums_input; /* node input, 0: none */
     int64_t row;    /* elements between rows of sums */

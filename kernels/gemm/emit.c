@@ -46,12 +46,11 @@ struct e2b_launch *e2b_gemm_launch(const struct e2b_call *call, struct e2b_launc
     const struct e2b_gemm_params *params = call->params;
     bool bias = e2b_has_input(call, E2B_GEMM_BIAS);
     bool residual = e2b_has_input(call, E2B_GEMM_RESIDUAL);
-    struct e2b_launch *launch =
-        e2b_launch_add(list, &e2b_source_gemm, kernel, "-D%s -DACTIVATION=%d%s%s%s%s %s",
-            e2b_dtype_macro(call->outputs[0].tensor.dtype), (int)params->epilogue.activation.kind,
-            bias ? " -DBIAS" : "", residual ? " -DRESIDUAL" : "",
-            e2b_has_input(call, E2B_GEMM_A_SUMS) ? " -DA_NORM" : "",
-            e2b_has_input(call, E2B_GEMM_RESIDUAL_SUMS) ? " -DR_NORM" : "", more);
+    struct e2b_launch *launch = e2b_launch_add(list, &e2b_source_gemm, kernel,
+        "-D%s -DACTIVATION=%d%s%s%s%s %s", e2b_dtype_macro(call->outputs[0].tensor.dtype),
+        (int)params->epilogue.activation.kind, bias ? " -DBIAS" : "", residual ? " -DRESIDUAL" : "",
+        e2b_has_input(call, E2B_GEMM_A_SUMS) ? " -DA_NORM" : "",
+        e2b_has_input(call, E2B_GEMM_RESIDUAL_SUMS) ? " -DR_NORM" : "", more);
     if (!launch) {
         e2b_fail_memory(err, "a matrix product's launch");
         return NULL;

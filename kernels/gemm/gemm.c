@@ -82,8 +82,8 @@ static enum e2b_status check_rows(
 }
 
 /* The norm whose sums are input `first`, of rows of shape `rows`. */
-static enum e2b_status check_norm(const struct e2b_call *call, int first,
-    const struct e2b_shape *rows, struct e2b_error *err) {
+static enum e2b_status check_norm(
+    const struct e2b_call *call, int first, const struct e2b_shape *rows, struct e2b_error *err) {
     int present = 0;
     for (int i = first; i < first + 3; i++)
         present += e2b_has_input(call, i);
@@ -96,16 +96,15 @@ static enum e2b_status check_norm(const struct e2b_call *call, int first,
         || !e2b_shape_equal(&call->inputs[first + 1].tensor.shape, &row)
         || !e2b_shape_equal(&call->inputs[first + 2].tensor.shape, &row))
         return e2b_fail(err, E2B_INVALID,
-            "\"%s\": inputs %d to %d are not the sums, scale and shift of a norm", call->name, first,
-            first + 2);
+            "\"%s\": inputs %d to %d are not the sums, scale and shift of a norm", call->name,
+            first, first + 2);
     return E2B_OK;
 }
 
 static enum e2b_status set_outputs(
     struct e2b_call *call, const struct e2b_shape *y, struct e2b_error *err) {
     const struct e2b_shape *a = &call->inputs[E2B_GEMM_A].tensor.shape;
-    if (check_addends(call, y, err) != E2B_OK
-        || check_norm(call, E2B_GEMM_A_SUMS, a, err) != E2B_OK
+    if (check_addends(call, y, err) != E2B_OK || check_norm(call, E2B_GEMM_A_SUMS, a, err) != E2B_OK
         || check_norm(call, E2B_GEMM_RESIDUAL_SUMS, y, err) != E2B_OK)
         return err->status;
     if (e2b_has_input(call, E2B_GEMM_RESIDUAL_SUMS) && !e2b_has_input(call, E2B_GEMM_RESIDUAL))
@@ -192,7 +191,8 @@ static const struct e2b_variant variants[] = {
         .flops = flops, .has_epilogue = true,                                                      \
         .epilogue_offset = offsetof(struct e2b_gemm_params, epilogue),                             \
         .bias_input = E2B_GEMM_BIAS, .residual_input = E2B_GEMM_RESIDUAL,                          \
-        .fp32_inputs = 1u << E2B_GEMM_A_SUMS | 1u << E2B_GEMM_RESIDUAL_SUMS, .fp32_outputs = 1u << 1 \
+        .fp32_inputs = 1u << E2B_GEMM_A_SUMS | 1u << E2B_GEMM_RESIDUAL_SUMS,                       \
+        .fp32_outputs = 1u << 1                                                                    \
     }
 
 const struct e2b_op e2b_op_gemm = GEMM_OP(gemm, onnx_gemm);

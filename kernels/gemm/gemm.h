@@ -6,9 +6,9 @@
  *
  * Layer norm without a launch: a product tells, as output 1, of each row of Y and each block of
  * E2B_GEMM_BLOCK columns their sum and the sum of their squared differences from the block's mean,
- * in fp32, [rows..., 2 n / E2B_GEMM_BLOCK]. Another that gets these sums with A or the residual, and
- * scale and shift of a norm over the last dimension, takes the normalised rows in their place. B is
- * one matrix then, and A not transposed. */
+ * in fp32, [rows..., 2 n / E2B_GEMM_BLOCK]. Another that gets these sums with A or the residual,
+ * and scale and shift of a norm over the last dimension, takes the normalised rows in their place.
+ * B is one matrix then, and A not transposed. */
 #ifndef E2B_KERNELS_GEMM_GEMM_H
 #define E2B_KERNELS_GEMM_GEMM_H
 

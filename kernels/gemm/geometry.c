@@ -224,8 +224,8 @@ void e2b_gemm_reference(const struct e2b_call *call, const double *const *in, do
             for (int64_t j = 0; j < g.n; j++) {
                 double sum = 0;
                 for (int64_t k = 0; k < g.k; k++)
-                    sum += normalised(
-                               &a_norm, k, a[i * g.row[E2B_GEMM_A] + k * g.column[E2B_GEMM_A]])
+                    sum +=
+                        normalised(&a_norm, k, a[i * g.row[E2B_GEMM_A] + k * g.column[E2B_GEMM_A]])
                         * b[k * g.row[E2B_GEMM_B] + j * g.column[E2B_GEMM_B]];
                 sum = (double)params->alpha * sum
                     + (double)params->beta * addend(&g, E2B_GEMM_BIAS, bias, batch, i, j)

@@ -78,8 +78,8 @@ struct e2b_graph_options {
     int batch;
     enum e2b_dtype precision;
     int channel_align;
-    bool planar; /* the device reads images of few channels as they lie: see op.h */
-    bool sums_rows; /* products have fast variants that tell and take sums of rows */
+    bool planar;      /* the device reads images of few channels as they lie: see op.h */
+    bool sums_rows;   /* products have fast variants that tell and take sums of rows */
     bool core_caches; /* a work-item has a cache to itself: nodes that can share it are merged */
     /* Elements from one slot to the next in each input and output (slots are padded); NULL or 0:
      * dense. A slot holds one sample, or, of a model whose batch is fixed, the whole tensor. Arrays

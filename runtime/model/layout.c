@@ -127,9 +127,8 @@ static int grant(struct layout *layout, int value, const struct wish *wish, stru
 
 static struct wish wish_of(const struct layout *layout, const struct e2b_op *op, int input,
     const struct e2b_tensor *tensor) {
-    struct wish wish = {.dtype = e2b_op_input_is_fp32(op, input)
-            ? E2B_F32
-            : inner_dtype(layout, tensor->dtype)};
+    struct wish wish = {
+        .dtype = e2b_op_input_is_fp32(op, input) ? E2B_F32 : inner_dtype(layout, tensor->dtype)};
     wish.any_layout = op->layout == E2B_LAYOUT_FOLLOW || op->layout == E2B_LAYOUT_VIEW;
     wish.layout =
         op->layout == E2B_LAYOUT_IMAGE && is_image(tensor) ? E2B_CHANNELS_LAST : E2B_ROW_MAJOR;
@@ -223,8 +222,8 @@ static void set_outputs(struct layout *layout, int index) {
             continue;
         struct e2b_tensor *tensor = tensor_of(layout, node->outputs[k]);
         tensor->layout = output_layout(layout, node, node->outputs[k]);
-        tensor->dtype = e2b_op_output_is_fp32(node->op, k) ? E2B_F32
-                                                           : inner_dtype(layout, tensor->dtype);
+        tensor->dtype =
+            e2b_op_output_is_fp32(node->op, k) ? E2B_F32 : inner_dtype(layout, tensor->dtype);
         e2b_tensor_set_dense(tensor, layout->options->channel_align);
         place_output(layout, node->outputs[k]);
     }

@@ -84,8 +84,8 @@ void e2b_op_run_init(struct e2b_op_run *run, const struct e2b_op_problem *proble
         run->inputs[i] = call->inputs[i].present ? next : -1;
         if (!call->inputs[i].present)
             continue;
-        add_value(run, &call->inputs[i], i, next++, E2B_STORAGE_INPUT, index,
-            last && !is_planar(run, i));
+        add_value(
+            run, &call->inputs[i], i, next++, E2B_STORAGE_INPUT, index, last && !is_planar(run, i));
         if (!call->inputs[i].constant && index++ == 0 && rule == E2B_LAYOUT_FOLLOW)
             follows =
                 last && call->inputs[i].tensor.shape.rank == call->outputs[0].tensor.shape.rank;

@@ -81,8 +81,8 @@ static const struct e2b_op_case cases[] = {
         INPUTS(F32(2, 13, 32), CONST_F32(32, 24), ABSENT, ABSENT, SUMS(2, 12, 2), CONST_F32(32),
             CONST_F32(32)),
         .fails = "sums, scale and shift"},
-    {"sums of half a block", "matmul", INPUTS(F32(2, 13, 24), CONST_F32(24, 48)),
-        .output_count = 2, .fails = "multiple of 32"},
+    {"sums of half a block", "matmul", INPUTS(F32(2, 13, 24), CONST_F32(24, 48)), .output_count = 2,
+        .fails = "multiple of 32"},
 
     {"inner dimensions differ", "gemm", INPUTS(F32(4, 5), CONST_F32(6, 4)), .fails = "5 and 6"},
     {"rank 3", "gemm", INPUTS(F32(1, 4, 5), CONST_F32(5, 4)), .fails = "rank"},

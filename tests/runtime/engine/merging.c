@@ -42,8 +42,8 @@ static void reshape(struct e2b_builder *builder, const char *input, const char *
     e2b_builder_node(builder, "Reshape", inputs, output);
 }
 
-static void add_product(struct e2b_builder *builder, const char *input, const char *output,
-    int64_t from, int64_t to) {
+static void add_product(
+    struct e2b_builder *builder, const char *input, const char *output, int64_t from, int64_t to) {
     char name[32], inputs[64];
     snprintf(name, sizeof name, "w_%s", output);
     snprintf(inputs, sizeof inputs, "%s,%s", input, name);
