@@ -110,10 +110,12 @@ struct e2b_op {
     /* What graph passes may fuse. With has_epilogue, params hold a struct e2b_epilogue at
      * epilogue_offset. Input indices, 0 meaning that the operator takes none: bias_input, a
      * constant of one number an output channel; residual_input, a tensor shaped like the output,
-     * which the pass also records in the epilogue. */
+     * which the pass also records in the epilogue; or one that broadcasts to it, or a constant,
+     * with residual_broadcasts. */
     bool has_epilogue;
     size_t epilogue_offset;
     int bias_input, residual_input;
+    bool residual_broadcasts;
     /* Bits of inputs and outputs that are fp32 whatever the precision of others. */
     uint32_t fp32_inputs, fp32_outputs;
 };

@@ -9,7 +9,9 @@
 #define CAT(a, b) CAT_(a, b)
 
 #define AS_CT CAT(convert_, CT)
-#if defined(MAP_FIRST) || defined(MAP_GATHER)
+#if defined(MAP_GATHER) && defined(IC)
+#define F(Q, a, b, c) ((a) + (c))
+#elif defined(MAP_FIRST) || defined(MAP_GATHER)
 #define F(Q, a, b, c) (a)
 #elif defined(MAP_TO_BOOL)
 #define F(Q, a, b, c) ((a) != (Q)(0) ? (Q)(1) : (Q)(0))

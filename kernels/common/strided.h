@@ -48,7 +48,8 @@ struct e2b_map {
     const char *function; /* a MAP_<function> of strided.cl: "ADD" */
     struct e2b_activation activation;
     float p, q; /* of WEIGHTED: p a + q b */
-    /* of GATHER, which reads a at b * gather_stride, b from -gather_length to gather_length - 1 */
+    /* of GATHER, which reads a at b * gather_stride and adds c if there is one, b from
+     * -gather_length to gather_length - 1 */
     int64_t gather_length, gather_stride;
     struct e2b_walk walk;
     struct e2b_map_operand operands[E2B_WALK_OPERANDS];

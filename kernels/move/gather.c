@@ -3,9 +3,10 @@
 #include "kernels/common/strided.h"
 #include "kernels/move/move.h"
 
+#include <stddef.h>
 #include <string.h>
 
-enum input { DATA, INDICES };
+enum input { DATA, INDICES, ADDEND };
 
 static const char *const onnx[] = {"Gather", "GatherElements", NULL};
 
@@ -66,11 +67,23 @@ static enum e2b_status check_indices(
     return E2B_OK;
 }
 
+static enum e2b_status check_addend(
+    const struct e2b_call *call, const struct e2b_shape *out, struct e2b_error *err) {
+    struct e2b_shape both;
+    if (!e2b_has_input(call, ADDEND))
+        return E2B_OK;
+    const struct e2b_tensor *addend = &call->inputs[ADDEND].tensor;
+    if (addend->dtype != call->inputs[DATA].tensor.dtype || !e2b_dtype_is_float(addend->dtype)
+        || !e2b_shape_broadcast(&addend->shape, out, &both) || !e2b_shape_equal(&both, out))
+        return e2b_fail(err, E2B_INVALID, "gather: what is added does not go with the elements");
+    return E2B_OK;
+}
+
 static enum e2b_status infer(struct e2b_call *call, struct e2b_error *err) {
     struct e2b_gather_params *params = call->params;
     struct e2b_shape shape;
     int axis;
-    if (e2b_expect(call, 2, 2, 1, err) != E2B_OK)
+    if (e2b_expect(call, 2, 3, 1, err) != E2B_OK)
         return err->status;
     const struct e2b_tensor *data = &call->inputs[DATA].tensor;
     enum e2b_dtype type = call->inputs[INDICES].tensor.dtype;
@@ -82,7 +95,8 @@ static enum e2b_status infer(struct e2b_call *call, struct e2b_error *err) {
     params->axis = axis;
     if ((params->elements ? elements_shape(call, &shape, err) : gathered_shape(call, &shape, err))
             != E2B_OK
-        || check_indices(call, data->shape.dims[axis], err) != E2B_OK)
+        || check_indices(call, data->shape.dims[axis], err) != E2B_OK
+        || check_addend(call, &shape, err) != E2B_OK)
         return err->status;
     if (data->shape.dims[axis] == 0 && e2b_shape_count(&shape) > 0)
         return e2b_fail(err, E2B_INVALID, "gather: there is nothing to gather along axis %d", axis);
@@ -115,13 +129,18 @@ static void reference(const struct e2b_call *call, const double *const *in, doub
     e2b_walk_init(&walk, &call->outputs[0].tensor.shape);
     e2b_walk_add_dense(&walk, &call->outputs[0].tensor.shape);
     lay(call, data.stride, indices.stride, &walk);
+    if (e2b_has_input(call, ADDEND))
+        e2b_walk_add_dense(&walk, &call->inputs[ADDEND].tensor.shape);
     struct e2b_cursor cursor = {.walk = &walk};
     int64_t count = e2b_walk_count(&walk), length = data.shape.dims[params->axis];
     for (int64_t i = 0; i < count; i++, e2b_cursor_next(&cursor)) {
         int64_t index = (int64_t)in[INDICES][cursor.position[2]];
         index += index < 0 ? length : 0;
         index = index < 0 ? 0 : index >= length ? length - 1 : index;
-        out[0][i] = in[DATA][cursor.position[1] + index * data.stride[params->axis]];
+        double value = in[DATA][cursor.position[1] + index * data.stride[params->axis]];
+        if (e2b_has_input(call, ADDEND))
+            value += in[ADDEND][cursor.position[3]];
+        out[0][i] = e2b_activation_apply(&params->epilogue.activation, value);
     }
 }
 
@@ -136,6 +155,9 @@ static enum e2b_status emit(
     map.operands[1] = (struct e2b_map_operand){E2B_MAP_INPUT, DATA, 0};
     map.operands[2] = (struct e2b_map_operand){E2B_MAP_INPUT, INDICES, 0};
     lay(call, data, indices, &map.walk);
+    if (e2b_has_input(call, ADDEND))
+        e2b_map_input(&map, call, ADDEND);
+    map.activation = params->epilogue.activation;
     map.gather_length = call->inputs[DATA].tensor.shape.dims[params->axis];
     map.gather_stride = data[params->axis];
     return e2b_map_emit(call, &map, list, err);
@@ -153,4 +175,8 @@ const struct e2b_op e2b_op_gather = {
     .infer = infer,
     .reference = reference,
     .variants = variants,
+    .has_epilogue = true,
+    .epilogue_offset = offsetof(struct e2b_gather_params, epilogue),
+    .residual_input = ADDEND,
+    .residual_broadcasts = true,
 };

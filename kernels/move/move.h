@@ -4,6 +4,7 @@
 #ifndef E2B_KERNELS_MOVE_MOVE_H
 #define E2B_KERNELS_MOVE_MOVE_H
 
+#include "kernels/activation.h"
 #include "kernels/op.h"
 
 struct e2b_cast_params {
@@ -54,9 +55,11 @@ struct e2b_pad_params {
     int64_t before[E2B_MAX_RANK]; /* negative: cropped; set by infer, with the output's shape */
 };
 
+/* Input 2, which passes add: what is added to the elements, broadcast to their shape. */
 struct e2b_gather_params {
     int32_t axis;     /* not negative after infer */
     int32_t elements; /* GatherElements */
+    struct e2b_epilogue epilogue;
 };
 
 /* x_in from x_out, with scale = out / in */

@@ -7,34 +7,56 @@ static const struct e2b_tensor *tensor_of(const struct e2b_network *net, int val
     return &net->graph.values[value].tensor;
 }
 
-/* The sum of two varying float tensors, neither of them broadcast. */
-static bool is_plain_sum(const struct e2b_network *net, const struct e2b_node *node) {
-    if (node->op != &e2b_op_binary || node->input_count != 2
-        || ((const struct e2b_binary_params *)node->params)->kind != E2B_BINARY_ADD)
-        return false;
-    const struct e2b_tensor *out = tensor_of(net, node->outputs[0]);
-    for (int k = 0; k < 2; k++)
-        if (net->graph.values[node->inputs[k]].constant
-            || !e2b_shape_equal(&tensor_of(net, node->inputs[k])->shape, &out->shape))
-            return false;
-    return e2b_dtype_is_float(out->dtype) && e2b_epilogue_is_free(node);
+/* The sum of two float tensors. */
+static bool is_sum(const struct e2b_network *net, const struct e2b_node *node) {
+    return node->op == &e2b_op_binary && node->input_count == 2
+        && ((const struct e2b_binary_params *)node->params)->kind == E2B_BINARY_ADD
+        && e2b_dtype_is_float(tensor_of(net, node->outputs[0])->dtype)
+        && e2b_epilogue_is_free(node);
 }
 
-/* Let the producer of operand `side` of the sum add the other operand; false if it cannot. */
+/* The node that makes the value, or a residual of it that nothing else reads, and can add one more
+ * tensor; -1 if there is none. */
+static int find_adder(const struct e2b_network *net, int value) {
+    for (;;) {
+        int producer = e2b_sole_producer(net, value);
+        const struct e2b_node *node = producer < 0 ? NULL : &net->graph.nodes[producer];
+        if (!node || node->op->residual_input == 0)
+            return -1;
+        const struct e2b_epilogue *epilogue = e2b_node_epilogue(node);
+        if (epilogue->activation.kind != E2B_ACT_IDENTITY)
+            return -1;
+        if (epilogue->residual_input == 0)
+            return producer;
+        value = node->inputs[epilogue->residual_input];
+    }
+}
+
+/* Whether the node, whose output is shaped like a sum, can add `other` for it. */
+static bool can_add(const struct e2b_network *net, const struct e2b_node *node, int other,
+    const struct e2b_shape *sum) {
+    bool same = e2b_shape_equal(&tensor_of(net, other)->shape, sum);
+    return e2b_shape_equal(&tensor_of(net, node->outputs[0])->shape, sum)
+        && (node->op->residual_broadcasts || (same && !net->graph.values[other].constant));
+}
+
+/* Let the producer of operand `side` of the sum, or of its residual, add the other operand; false
+ * if it cannot. */
 static bool fuse_residual(struct e2b_network *net, int sum, int side, struct e2b_error *err) {
     struct e2b_node *nodes = net->graph.nodes;
-    int producer = e2b_sole_producer(net, nodes[sum].inputs[side]);
-    if (producer < 0 || nodes[producer].op->residual_input == 0
-        || !e2b_epilogue_is_free(&nodes[producer]))
+    int value = nodes[sum].inputs[side], other = nodes[sum].inputs[1 - side];
+    int adder = find_adder(net, value), output = nodes[sum].outputs[0];
+    if (adder < 0 || net->graph.values[value].constant
+        || !can_add(net, &nodes[adder], other, &tensor_of(net, output)->shape))
         return false;
-    int input = nodes[producer].op->residual_input, other = nodes[sum].inputs[1 - side];
-    if (e2b_network_grow_inputs(net, producer, input + 1, err) != E2B_OK)
+    int input = nodes[adder].op->residual_input;
+    if (e2b_network_grow_inputs(net, adder, input + 1, err) != E2B_OK)
         return false;
-    int output = nodes[sum].outputs[0];
+    nodes[adder].inputs[input] = other;
+    e2b_node_epilogue(&nodes[adder])->residual_input = input;
+    int producer = net->graph.values[value].producer;
     nodes[sum] = nodes[producer];
     nodes[producer].op = NULL;
-    nodes[sum].inputs[input] = other;
-    e2b_node_epilogue(&nodes[sum])->residual_input = input;
     e2b_network_set_output(net, sum, 0, output);
     return true;
 }
@@ -42,7 +64,7 @@ static bool fuse_residual(struct e2b_network *net, int sum, int side, struct e2b
 enum e2b_status e2b_pass_residual(struct e2b_network *net, struct e2b_error *err) {
     for (int i = 0; i < net->graph.node_count; i++) {
         const struct e2b_node *node = &net->graph.nodes[i];
-        if (!node->op || !is_plain_sum(net, node))
+        if (!node->op || !is_sum(net, node))
             continue;
         /* The later producer first: what it adds is alive then anyway. */
         int later = net->graph.values[node->inputs[1]].producer

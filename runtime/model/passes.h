@@ -30,15 +30,15 @@ enum e2b_status e2b_pass_pad(struct e2b_network *net, struct e2b_error *err);
  * bias of the convolution, matrix product or normalisation before them. */
 enum e2b_status e2b_pass_affine(struct e2b_network *net, struct e2b_error *err);
 
-/* The sum of two tensors of one shape becomes the residual input of the producer of one of them,
- * which then runs where the sum ran. */
+/* The sum of two tensors of one shape becomes the residual input of the producer of one of them, or
+ * of what that one adds already; the producer then runs where the sum ran. */
 enum e2b_status e2b_pass_residual(struct e2b_network *net, struct e2b_error *err);
 
 /* An activation becomes the epilogue of the operator before it. */
 enum e2b_status e2b_pass_activation(struct e2b_network *net, struct e2b_error *err);
 
-/* Products of one operand with several constant matrices (queries, keys and values) become one by all
- * of their columns, whose parts are read where they lie. */
+/* Products of one operand with several constant matrices (queries, keys and values) become one by
+ * all of their columns, whose parts are read where they lie. */
 enum e2b_status e2b_pass_siblings(struct e2b_network *net, struct e2b_error *err);
 
 /* A layer norm between products is computed by them, where options->sums_rows: see

@@ -84,6 +84,23 @@ static void two_producers(void **state) {
     expect(builder, 2);
 }
 
+/* Embeddings: two tables, and positions that are the same for each sample. */
+static void gathers_add_what_is_added_to_them(void **state) {
+    (void)state;
+    struct e2b_builder *builder = e2b_builder_create(13);
+    e2b_builder_input(builder, "i", E2B_I64, E2B_SHAPE(-1, 5));
+    e2b_builder_input(builder, "k", E2B_I64, E2B_SHAPE(-1, 5));
+    e2b_builder_floats(builder, "t", E2B_SHAPE(9, 8), NULL);
+    e2b_builder_floats(builder, "u", E2B_SHAPE(9, 8), NULL);
+    e2b_builder_floats(builder, "positions", E2B_SHAPE(1, 5, 8), NULL);
+    e2b_builder_node(builder, "Gather", "t,i", "a");
+    e2b_builder_node(builder, "Gather", "u,k", "b");
+    e2b_builder_node(builder, "Add", "a,b", "c");
+    e2b_builder_node(builder, "Add", "c,positions", "y");
+    e2b_builder_output(builder, "y");
+    expect(builder, 2);
+}
+
 static void what_cannot_fuse_stays(void **state) {
     (void)state;
     struct e2b_builder *builder = start();
@@ -108,6 +125,7 @@ int main(void) {
         cmocka_unit_test(clip_goes_into_conv),
         cmocka_unit_test(sum_and_activation_go_into_conv),
         cmocka_unit_test(two_producers),
+        cmocka_unit_test(gathers_add_what_is_added_to_them),
         cmocka_unit_test(what_cannot_fuse_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
