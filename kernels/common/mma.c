@@ -259,6 +259,29 @@ static size_t columns_bytes(const struct tile *tile, const struct shape *shape) 
     return (size_t)(shape->column_tiles * tile->columns) * sizeof(float);
 }
 
+#define UNIT_REGISTERS 65536
+#define GROUP_BYTES 1024 /* of local memory that a driver takes for each */
+#define MOST_STAGES 10
+
+/* Slabs under way hide what memory takes to answer: as many as the groups that come to a compute
+ * unit at once have room for. */
+static struct tile deepened(const struct e2b_call *call, const struct e2b_mma_problem *problem,
+    const struct tile *tile, int split) {
+    struct tile deep = *tile;
+    int64_t units = call->traits->compute_units > 0 ? call->traits->compute_units : 1;
+    struct shape shape = shape_of(call, problem, tile);
+    int64_t groups = ceil_div(shape.row_tiles * shape.column_tiles * split, units);
+    int64_t most = UNIT_REGISTERS / (tile->warps_m * tile->warps_n * 32 * tile->registers);
+    groups = groups < most ? groups : most;
+    if (tile->by != WARPGROUPS || call->group_items || groups < 1)
+        return deep;
+    int64_t room = call->traits->local_bytes / groups - head_bytes(problem) - GROUP_BYTES;
+    int64_t stages = room / stage_bytes(tile);
+    stages = stages < MOST_STAGES ? stages : MOST_STAGES;
+    deep.stages = stages > tile->stages ? (int)stages : tile->stages;
+    return deep;
+}
+
 struct packed_weights {
     int64_t outputs, channels, taps, stride[3], tile, chunks_a_slab, lanes, chunks, slabs, scale;
 };
@@ -594,9 +617,10 @@ static void describe_way(const struct tile *tile, const struct e2b_mma_problem *
 
 enum e2b_status e2b_mma_emit(const struct e2b_call *call, const struct e2b_mma_problem *problem,
     struct e2b_launch_list *out, struct e2b_error *err) {
-    const struct tile *tile;
+    const struct tile *chosen;
     int split = 1;
-    choose(call, problem, &tile, &split);
+    choose(call, problem, &chosen, &split);
+    struct tile deep = deepened(call, problem, chosen, split), *tile = &deep;
     struct shape shape = shape_of(call, problem, tile);
     int64_t most_slabs = ceil_div(shape.slabs, split);
     int slots = most_slabs < tile->stages ? (int)most_slabs : tile->stages;
