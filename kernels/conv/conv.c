@@ -215,6 +215,7 @@ static const struct e2b_variant variants[] = {
     {"depthwise", e2b_conv_depthwise_accepts, e2b_conv_depthwise_candidates,
         e2b_conv_depthwise_emit},
     {"mma", e2b_conv_mma_accepts, e2b_mma_candidates, e2b_conv_mma_emit},
+    {"patch", e2b_conv_patch_accepts, e2b_conv_patch_candidates, e2b_conv_patch_emit},
     {"tile_local", e2b_conv_tile_accepts, NULL, e2b_conv_tile_emit},
     {"direct", e2b_conv_direct_accepts, NULL, e2b_conv_direct_emit},
     {0},

@@ -18,6 +18,7 @@ E2B_CONV_VARIANT(lines);         /* CPU: few input channels, any layout of the i
 E2B_CONV_VARIANT(winograd);      /* CPU: 3x3 by minimal filtering, 4 times fewer products */
 E2B_CONV_VARIANT(panel);         /* CPU: register tiles of pixels by a panel of channels */
 E2B_CONV_VARIANT(depthwise);     /* GPU: a work-item makes 8 channels of a run of pixels */
+E2B_CONV_VARIANT(patch);         /* tensor cores: pixels are copied once, whatever reads them */
 E2B_CONV_VARIANT(mma);           /* tensor cores: see kernels/common/mma.h */
 E2B_CONV_VARIANT(tile);          /* GPU: implicit GEMM through local memory */
 E2B_CONV_VARIANT(direct);        /* a work-item an element, any case */
@@ -25,6 +26,7 @@ E2B_CONV_VARIANT(direct);        /* a work-item an element, any case */
 /* How many tuning candidates these variants have. */
 int e2b_conv_panel_candidates(const struct e2b_call *call);
 int e2b_conv_depthwise_candidates(const struct e2b_call *call);
+int e2b_conv_patch_candidates(const struct e2b_call *call);
 
 /* Why a kernel cannot run, or NULL: for what it writes and adds, and the size of tensors; for
  * weights that it wants packed; for both and a channels-last image. */

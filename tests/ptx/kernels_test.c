@@ -87,6 +87,11 @@ static void convolutions_by_warpgroups(void **state) {
     run(&e2b_cases_conv, "mma", 90, true);
 }
 
+static void convolutions_by_patches(void **state) {
+    (void)state;
+    run_some(&e2b_cases_conv, "patch", 90, true, 100);
+}
+
 static void depthwise_convolutions(void **state) {
     (void)state;
     run(&e2b_cases_conv, "depthwise", 0, false);
@@ -132,7 +137,10 @@ static void merged_launches(void **state) {
     device->ops->destroy(device);
 }
 
-int main(void) {
+/* With an argument: only tests whose names match it, as "convolutions*". */
+int main(int argc, char **argv) {
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(merged_launches),
         cmocka_unit_test(attention),
@@ -140,6 +148,7 @@ int main(void) {
         cmocka_unit_test(every_tile),
         cmocka_unit_test(convolutions_by_warps),
         cmocka_unit_test(convolutions_by_warpgroups),
+        cmocka_unit_test(convolutions_by_patches),
         cmocka_unit_test(depthwise_convolutions),
         cmocka_unit_test(pools),
         cmocka_unit_test(moves),

@@ -142,18 +142,34 @@ EXEC(meet) {
     (void)i;
 }
 
-/* A row of a matrix that a descriptor tells: K-major, rows of 128 bytes permuted by 128. */
+/* 8 x 8 halves, two of a row each thread, to the other way round. */
+EXEC(transpose) {
+    uint16_t matrix[8][8];
+    for (int lane = 0; lane < PTX_WARP; lane++) {
+        uint32_t word = (uint32_t)ptx_get(&t[lane], OP(1));
+        matrix[lane / 4][lane % 4 * 2] = (uint16_t)word;
+        matrix[lane / 4][lane % 4 * 2 + 1] = (uint16_t)(word >> 16);
+    }
+    for (int lane = 0; lane < PTX_WARP; lane++)
+        ptx_set(&t[lane], OP(0),
+            matrix[lane % 4 * 2][lane / 4] | (uint32_t)matrix[lane % 4 * 2 + 1][lane / 4] << 16);
+}
+
+/* A row of a matrix that a descriptor tells, K-major: of 128 bytes permuted by 128, or of 16 bytes
+ * whose halves lie apart. */
 static bool read_row(struct ptx_thread *t, const struct ptx_inst *i, uint64_t descriptor, int row,
     float values[16]) {
     uint64_t start = (descriptor & 0x3fff) << 4, stride = (descriptor >> 32 & 0x3fff) << 4;
-    if (descriptor >> 62 != 1) {
+    uint64_t permuted = descriptor >> 62, apart = (descriptor >> 16 & 0x3fff) << 4;
+    if (permuted > 1) {
         ptx_fail(t, i, "a layout unknown here", descriptor);
         return false;
     }
     for (int chunk = 0; chunk < 2; chunk++) {
-        uint64_t at =
-            start + (uint64_t)(row / 8) * stride + (uint64_t)(row % 8) * 128 + (uint64_t)chunk * 16;
-        at ^= (at >> 7 & 7) << 4;
+        uint64_t at = start + (uint64_t)(row / 8) * stride
+            + (uint64_t)(row % 8) * (permuted ? 128 : 16)
+            + (uint64_t)chunk * (permuted ? 16 : apart);
+        at ^= permuted ? (at >> 7 & 7) << 4 : 0;
         const unsigned char *from = ptx_shared(t, i, at, 16);
         if (!from)
             return false;
@@ -249,6 +265,7 @@ static const struct {
 } table[] = {
     {"ldmatrix.", load_matrices},
     {"mma.sync.", multiply_matrices},
+    {"movmatrix.sync.", transpose},
     {"shfl.sync.", shuffle},
     {"redux.sync.", reduce},
     {"bar.warp.sync", meet},
