@@ -105,6 +105,9 @@ struct e2b_op {
      * Serves constant folding (integers are exact up to 2^53) and tests. */
     void (*reference)(const struct e2b_call *call, const double *const *in, double *const *out);
     const struct e2b_variant *variants; /* best first, a general one last; ends with name NULL */
+    /* Whether a later variant runs this call too and is expected to be faster than this one, which
+     * takes it. NULL: never. */
+    bool (*yields)(const struct e2b_variant *variant, const struct e2b_call *call);
     /* Multiply-adds counted as two; NULL: one for each output element. */
     double (*flops)(const struct e2b_call *call);
     /* What graph passes may fuse. With has_epilogue, params hold a struct e2b_epilogue at

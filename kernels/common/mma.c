@@ -243,15 +243,19 @@ static int list_options(const struct e2b_call *call, const struct e2b_mma_proble
     return count;
 }
 
-static void choose(const struct e2b_call *call, const struct e2b_mma_problem *problem,
-    const struct tile **tile, int *split) {
+static struct option choose(const struct e2b_call *call, const struct e2b_mma_problem *problem) {
     struct option options[TILE_COUNT * SPLIT_COUNT];
     int count = list_options(call, problem, options), chosen = call->candidate - 1;
     if (chosen < 0 || chosen >= count)
         for (chosen = 0; options[chosen].tile->guessed; chosen++)
             continue;
-    *tile = options[chosen].tile;
-    *split = options[chosen].split;
+    return options[chosen];
+}
+
+double e2b_mma_cost(const struct e2b_call *call, const struct e2b_mma_problem *problem) {
+    struct e2b_call untuned = *call;
+    untuned.candidate = 0;
+    return choose(&untuned, problem).cost;
 }
 
 /* Of all columns, by tiles: a float each. */
@@ -617,10 +621,9 @@ static void describe_way(const struct tile *tile, const struct e2b_mma_problem *
 
 enum e2b_status e2b_mma_emit(const struct e2b_call *call, const struct e2b_mma_problem *problem,
     struct e2b_launch_list *out, struct e2b_error *err) {
-    const struct tile *chosen;
-    int split = 1;
-    choose(call, problem, &chosen, &split);
-    struct tile deep = deepened(call, problem, chosen, split), *tile = &deep;
+    struct option chosen = choose(call, problem);
+    int split = chosen.split;
+    struct tile deep = deepened(call, problem, chosen.tile, split), *tile = &deep;
     struct shape shape = shape_of(call, problem, tile);
     int64_t most_slabs = ceil_div(shape.slabs, split);
     int slots = most_slabs < tile->stages ? (int)most_slabs : tile->stages;

@@ -41,6 +41,10 @@ const char *e2b_mma_refuses(const struct e2b_call *call, const struct e2b_mma_pr
 
 int e2b_mma_candidates(const struct e2b_call *call);
 
+/* What the model expects of the cheapest tile: multiply-adds of a compute unit, one third of whose
+ * peak in fp16 they take at efficiency 1 (1.25 T/s on an H200). */
+double e2b_mma_cost(const struct e2b_call *call, const struct e2b_mma_problem *problem);
+
 enum e2b_status e2b_mma_emit(const struct e2b_call *call, const struct e2b_mma_problem *problem,
     struct e2b_launch_list *out, struct e2b_error *err);
 

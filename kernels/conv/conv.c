@@ -214,12 +214,16 @@ static const struct e2b_variant variants[] = {
     {"panel_cpu", e2b_conv_panel_accepts, e2b_conv_panel_candidates, e2b_conv_panel_emit},
     {"depthwise", e2b_conv_depthwise_accepts, e2b_conv_depthwise_candidates,
         e2b_conv_depthwise_emit},
-    {"mma", e2b_conv_mma_accepts, e2b_mma_candidates, e2b_conv_mma_emit},
     {"patch", e2b_conv_patch_accepts, e2b_conv_patch_candidates, e2b_conv_patch_emit},
+    {"mma", e2b_conv_mma_accepts, e2b_mma_candidates, e2b_conv_mma_emit},
     {"tile_local", e2b_conv_tile_accepts, NULL, e2b_conv_tile_emit},
     {"direct", e2b_conv_direct_accepts, NULL, e2b_conv_direct_emit},
     {0},
 };
+
+static bool yields(const struct e2b_variant *variant, const struct e2b_call *call) {
+    return variant->emit == e2b_conv_patch_emit && e2b_conv_patch_yields(call);
+}
 
 const struct e2b_op e2b_op_conv = {
     .name = "conv",
@@ -231,6 +235,7 @@ const struct e2b_op e2b_op_conv = {
     .infer = infer,
     .reference = e2b_conv_reference,
     .variants = variants,
+    .yields = yields,
     .flops = flops,
     .has_epilogue = true,
     .epilogue_offset = offsetof(struct e2b_conv_params, epilogue),

@@ -66,3 +66,8 @@ enum e2b_status e2b_conv_mma_emit(
     struct e2b_mma_problem problem = problem_of(call);
     return e2b_mma_emit(call, &problem, out, err);
 }
+
+double e2b_conv_mma_cost(const struct e2b_call *call) {
+    struct e2b_mma_problem problem = problem_of(call);
+    return e2b_mma_cost(call, &problem);
+}

@@ -28,6 +28,10 @@ int e2b_conv_panel_candidates(const struct e2b_call *call);
 int e2b_conv_depthwise_candidates(const struct e2b_call *call);
 int e2b_conv_patch_candidates(const struct e2b_call *call);
 
+/* Whether mma takes the call and is cheaper, as far as both their models tell. */
+bool e2b_conv_patch_yields(const struct e2b_call *call);
+double e2b_conv_mma_cost(const struct e2b_call *call); /* as e2b_mma_cost */
+
 /* Why a kernel cannot run, or NULL: for what it writes and adds, and the size of tensors; for
  * weights that it wants packed; for both and a channels-last image. */
 const char *e2b_conv_refuses_result(const struct e2b_call *call);

@@ -110,13 +110,17 @@ static enum e2b_status add_candidate(struct task *task, const struct e2b_variant
 
 static enum e2b_status list_options(
     struct task *task, struct e2b_call *call, struct e2b_error *err) {
-    for (const struct e2b_variant *v = call->op->variants; v && v->name; v++) {
-        char reason[128];
-        int count = e2b_variant_candidates(v, call, reason, sizeof reason);
-        for (int i = 0; i < count; i++)
-            if (add_candidate(task, v, call, i, err) != E2B_OK)
-                return err->status;
-    }
+    const struct e2b_variant *variants = call->op->variants;
+    for (int yields = 0; yields < 2; yields++)
+        for (const struct e2b_variant *v = variants; v && v->name; v++) {
+            char reason[128];
+            int count = e2b_variant_candidates(v, call, reason, sizeof reason);
+            if (count > 0 && e2b_variant_yields(v, call) != yields)
+                continue;
+            for (int i = 0; i < count; i++)
+                if (add_candidate(task, v, call, i, err) != E2B_OK)
+                    return err->status;
+        }
     return E2B_OK;
 }
 

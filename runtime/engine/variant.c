@@ -42,6 +42,10 @@ int e2b_variant_candidates(const struct e2b_variant *variant, const struct e2b_c
     return variant->candidates ? variant->candidates(call) : 1;
 }
 
+bool e2b_variant_yields(const struct e2b_variant *variant, const struct e2b_call *call) {
+    return call->op->yields && call->op->yields(variant, call);
+}
+
 static const struct e2b_tuned *find_tuned(
     const struct e2b_variant_request *request, const struct e2b_call *call) {
     bool forced;
@@ -88,8 +92,13 @@ enum e2b_status e2b_variant_emit(const struct e2b_variant_request *request,
     for (const struct e2b_variant *v = call.op->variants; v && v->name; v++) {
         char reason[128] = "not the forced variant";
         bool forced;
-        if (allowed(request, call.op, v->name, &forced)
-            && e2b_variant_candidates(v, &call, reason, sizeof reason) > 0) {
+        bool takes = allowed(request, call.op, v->name, &forced)
+            && e2b_variant_candidates(v, &call, reason, sizeof reason) > 0;
+        if (takes && !forced && e2b_variant_yields(v, &call)) {
+            snprintf(reason, sizeof reason, "a later one is expected to be faster");
+            takes = false;
+        }
+        if (takes) {
             call.candidate = forced ? request->candidate : 0;
             *variant = v->name;
             if (v->emit(&call, list, err) != E2B_OK)

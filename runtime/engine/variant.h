@@ -26,6 +26,9 @@ void e2b_variant_call(const struct e2b_variant_request *request, struct e2b_oper
 int e2b_variant_candidates(const struct e2b_variant *variant, const struct e2b_call *call,
     char *reason, size_t reason_bytes);
 
+/* Whether a later one runs the call too and is expected to be faster. It takes the call. */
+bool e2b_variant_yields(const struct e2b_variant *variant, const struct e2b_call *call);
+
 /* UNSUPPORTED, naming node, operator and reasons, when no variant accepts. list comes zeroed. */
 enum e2b_status e2b_variant_emit(const struct e2b_variant_request *request,
     struct e2b_launch_list *list, const char **variant, struct e2b_error *err);

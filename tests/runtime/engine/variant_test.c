@@ -32,6 +32,12 @@ static const struct e2b_variant variants[] = {
     {.name = "any", .candidates = five, .emit = emit_one}, {.name = "broken", .emit = emit_failing},
     {0}};
 static const struct e2b_op op = {.name = "fake", .variants = variants};
+
+static bool large_yields(const struct e2b_variant *variant, const struct e2b_call *call) {
+    return variant == &variants[0] && call->outputs[0].tensor.shape.dims[0] < 1000;
+}
+static const struct e2b_op choosy = {
+    .name = "fake", .variants = variants, .yields = large_yields};
 static const struct e2b_op bare = {.name = "bare"};
 
 struct one_node {
@@ -89,6 +95,25 @@ static void the_first_that_accepts_is_chosen_with_reasons(void **state) {
     assert_string_equal(one.variant, "any");
     assert_string_equal(one.list.launches[0].options, "-DC=0");
     assert_non_null(strstr(explain.data, "refused large: too small"));
+    e2b_text_finish(&explain);
+    e2b_launch_list_finish(&one.list);
+}
+
+static void a_variant_that_yields_runs_only_by_force(void **state) {
+    (void)state;
+    struct e2b_error err = {0};
+    struct e2b_text explain = {0};
+    struct one_node one;
+    make(&one, &choosy, 1000);
+    assert_ok(emit(&one, NULL, 0, NULL, &err), err);
+    assert_string_equal(one.variant, "large");
+    e2b_launch_list_finish(&one.list);
+    make(&one, &choosy, 999);
+    assert_ok(emit(&one, NULL, 0, &explain, &err), err);
+    assert_string_equal(one.variant, "any");
+    assert_non_null(strstr(explain.data, "large: a later one is expected to be faster"));
+    assert_ok(emit(&one, "fake.large", 0, NULL, &err), err);
+    assert_string_equal(one.variant, "large");
     e2b_text_finish(&explain);
     e2b_launch_list_finish(&one.list);
 }
@@ -196,6 +221,7 @@ static void float_constants_are_seen_in_the_graphs_precision(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_that_accepts_is_chosen_with_reasons),
+        cmocka_unit_test(a_variant_that_yields_runs_only_by_force),
         cmocka_unit_test(a_forced_variant_runs_with_its_candidate_or_not_at_all),
         cmocka_unit_test(what_tuning_found_is_taken_while_it_holds),
         cmocka_unit_test(an_operator_without_kernels_is_named),
