@@ -121,6 +121,11 @@ static enum e2b_sched_reason reason_of(
                                                           : E2B_SCHED_COMPOSED_REASON;
 }
 
+/* Once for all who ask, until time goes on or another batch starts. */
+static void foresee_running(struct e2b_policy *policy) {
+    policy->running = e2b_forecast_walk(&policy->forecast, NULL, 0);
+}
+
 static bool run(struct e2b_policy *policy, int index, struct e2b_sched_batch *batch,
     struct e2b_sched_actions *actions) {
     struct e2b_elastic_model *model = &policy->models[index];
@@ -141,6 +146,7 @@ static bool run(struct e2b_policy *policy, int index, struct e2b_sched_batch *ba
     bool has_head = head >= batch->first && head < batch->first + batch->span;
     model->passes = has_head ? 0 : model->passes + 1;
     e2b_forecast_start(&policy->forecast, &start, batch->instance);
+    foresee_running(policy);
     e2b_elastic_charge(policy, index, batch->size_index);
     model->held_ns = INT64_MAX;
     policy->in_flight++;
@@ -222,6 +228,7 @@ static void on_event(struct e2b_policy *policy, const struct e2b_sched_event *ev
     if (event->more)
         return;
     e2b_elastic_set_pace(policy);
+    foresee_running(policy);
     for (int i = 0; i < policy->model_count; i++) {
         e2b_elastic_admit(policy, i, actions);
         e2b_elastic_drop(policy, i, actions);
@@ -243,7 +250,7 @@ static int room(const struct e2b_policy *policy, int model) {
 }
 
 static int64_t drain_ns(const struct e2b_policy *policy) {
-    double left_ns = e2b_forecast_walk(&policy->forecast, NULL, 0).area_ns;
+    double left_ns = policy->running.area_ns;
     for (int i = 0; i < policy->model_count; i++)
         left_ns += waiting(policy, i) * policy->forecast.models[i].sample_ns;
     return (int64_t)left_ns;

@@ -143,6 +143,9 @@ void e2b_forecast_finish(struct e2b_forecast *forecast) {
 void e2b_forecast_pass(struct e2b_forecast *forecast, int64_t now_ns) {
     double slow = slowdown(forecast->contention, forecast->demand, forecast->running_count);
     double done_ns = (double)(now_ns - forecast->now_ns) / slow;
+    forecast->enqueued_ns -= (double)(now_ns - forecast->now_ns);
+    if (forecast->enqueued_ns < 0)
+        forecast->enqueued_ns = 0;
     forecast->now_ns = now_ns;
     for (int i = 0; i < forecast->running_count; i++)
         forecast->running[i].left_ns -= done_ns;
@@ -170,7 +173,7 @@ static struct step step_of_running(
  * of it are. */
 static double sort_starts(const struct e2b_forecast *forecast,
     const struct e2b_forecast_start *starts, int count, struct step *steps) {
-    double demand = 0, host_ns = 0;
+    double demand = 0, host_ns = forecast->enqueued_ns;
     for (int i = 0; i < count; i++) {
         const struct e2b_forecast_model *model = &forecast->models[starts[i].model];
         int size_index = starts[i].size_index, at = i;
@@ -226,14 +229,16 @@ struct e2b_forecast_outcome e2b_forecast_walk(
 void e2b_forecast_start(
     struct e2b_forecast *forecast, const struct e2b_forecast_start *start, int instance) {
     const struct e2b_forecast_model *model = &forecast->models[start->model];
+    double known_ns = model->solo_ns[start->size_index];
+    double solo_ns = known_ns > 0 ? known_ns + forecast->enqueued_ns : 0;
     const struct e2b_forecast_batch batch = {.model = start->model,
         .size_index = start->size_index,
         .instance = instance,
         .count = start->count,
         .started_ns = forecast->now_ns,
         .due_ns = start->due_ns,
-        .solo_ns = model->solo_ns[start->size_index],
-        .left_ns = model->solo_ns[start->size_index],
+        .solo_ns = solo_ns,
+        .left_ns = solo_ns,
         .demand = model->demand[start->size_index],
         .in_company = forecast->running_count > 0};
     int at = forecast->running_count++;
@@ -243,6 +248,7 @@ void e2b_forecast_start(
         forecast->running[at] = forecast->running[at - 1];
     forecast->running[at] = batch;
     forecast->demand += batch.demand;
+    forecast->enqueued_ns += model->host_ns[start->size_index];
 }
 
 static void count_error(struct e2b_forecast_model *model, double ratio) {

@@ -38,7 +38,8 @@ struct e2b_forecast_model {
 struct e2b_forecast_batch {
     int model, size_index, instance, count;
     int64_t started_ns, due_ns; /* the earliest due time in it, INT64_MAX if none */
-    double solo_ns, left_ns;    /* alone: when it started, and now */
+    double solo_ns, left_ns;    /* alone: when it started, and now; with its wait for those that
+                                 * were enqueued ahead of it */
     double demand;
     bool in_company; /* at some time */
 };
@@ -53,6 +54,7 @@ struct e2b_forecast {
     double least_demand; /* of all models' sizes */
     bool exclusive;      /* set by the policy: what has no room on the device does not start */
     int64_t now_ns;
+    double enqueued_ns; /* after now, when the thread that enqueues has done what was started */
 };
 
 /* A batch that may be started, for e2b_forecast_walk. */

@@ -43,10 +43,8 @@ static double others_until(
 static double running_ns(const struct e2b_policy *policy, const struct e2b_elastic_model *model) {
     const struct e2b_forecast *forecast = &policy->forecast;
     double left_ns = 0;
-    if (!policy->lanes) {
-        struct e2b_forecast_outcome running = e2b_forecast_walk(forecast, NULL, 0);
-        return forecast->exclusive ? running.all_ns : running.area_ns;
-    }
+    if (!policy->lanes)
+        return forecast->exclusive ? policy->running.all_ns : policy->running.area_ns;
     for (int i = 0; i < forecast->running_count; i++)
         if (&policy->models[forecast->running[i].model] == model
             && forecast->running[i].left_ns > left_ns)
@@ -93,17 +91,6 @@ static double end_as_it_lies(const struct e2b_policy *policy, const struct e2b_e
         at = at < waits->capacity ? at : e2b_bitset_next(waits, 0);
     }
     return ahead_ns + lie_ns + model->pace.batch_ns;
-}
-
-/* How long until a request in the slot ends (-1: in the next one) behind ahead_ns of other work and
- * `before` requests of its model. More than most_ns is told less well. */
-static double end_of(const struct e2b_policy *policy, const struct e2b_elastic_model *model,
-    int slot, double ahead_ns, int before, double most_ns) {
-    double end_ns = end_behind(policy, model, ahead_ns, before);
-    if (!policy->forecast.exclusive || end_ns > most_ns)
-        return end_ns;
-    double lies_ns = end_as_it_lies(policy, model, slot, ahead_ns, most_ns);
-    return lies_ns > end_ns ? lies_ns : end_ns;
 }
 
 /* If a request ran alone and at once: how long until it ends. */
@@ -167,24 +154,32 @@ static double fair_share(const struct e2b_policy *policy, int index) {
 /* What is foreseen for one more request of a model. */
 struct outlook {
     double end_ns, most_ns; /* until it ends, and what of its time may be foreseen for that */
-    double share_ns;        /* what the model may still queue of its share, INFINITY: anything */
-    bool is_first;          /* of all that is in its way and waits */
+    double lies_ns;  /* until it ends as the slots lie; told less well beyond most_ns, 0 if batches
+                      * run side by side */
+    double share_ns; /* what the model may still queue of its share, INFINITY: anything */
+    double ahead_ns; /* other work before it, */
+    int before;      /* and requests of its model */
+    bool is_first;   /* of all that is in its way and waits */
 };
 
 /* slot: -1, the next one. ahead_ns: see running_ns. */
 static struct outlook outlook_of(const struct e2b_policy *policy, int index, int slot,
     int64_t due_ns, double slack_ns, double ahead_ns) {
     const struct e2b_elastic_model *model = &policy->models[index];
-    int before = e2b_sched_backlog_until(&model->backlog, due_ns);
     double others_ns = others_until(policy, model, due_ns);
     double share = policy->model_count > 1 ? fair_share(policy, index) : 1;
     struct outlook outlook = {.most_ns = e2b_elastic_limit(policy, model) * slack_ns,
         .share_ns = INFINITY,
-        .is_first = before == 0 && others_ns <= 0};
-    outlook.end_ns = end_of(policy, model, slot, ahead_ns + others_ns, before, outlook.most_ns);
+        .ahead_ns = ahead_ns + others_ns,
+        .before = e2b_sched_backlog_until(&model->backlog, due_ns)};
+    outlook.is_first = outlook.before == 0 && others_ns <= 0;
+    outlook.end_ns = end_behind(policy, model, outlook.ahead_ns, outlook.before);
+    if (policy->forecast.exclusive && outlook.end_ns <= outlook.most_ns)
+        outlook.lies_ns = end_as_it_lies(policy, model, slot, outlook.ahead_ns, outlook.most_ns);
+    outlook.end_ns = fmax(outlook.end_ns, outlook.lies_ns);
     if (share < 1)
         outlook.share_ns =
-            share * outlook.most_ns - before * e2b_elastic_table(policy, model)->sample_ns;
+            share * outlook.most_ns - outlook.before * e2b_elastic_table(policy, model)->sample_ns;
     return outlook;
 }
 
@@ -211,6 +206,20 @@ static enum e2b_sched_reason refusal(
     return E2B_SCHED_REASON_COUNT;
 }
 
+/* The most requests that may be before one that has to end within has_ns, -1: not even none. */
+static int most_before(const struct e2b_policy *policy, const struct e2b_elastic_model *model,
+    double ahead_ns, double has_ns) {
+    int low = -1, high = model->slots.waiting.slots.capacity;
+    while (high - low > 1) {
+        int middle = (low + high) / 2;
+        if (end_behind(policy, model, ahead_ns, middle) <= has_ns)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 /* Of those like the last one that came: while their copy takes its time, the device goes on. */
 int e2b_elastic_room(const struct e2b_policy *policy, int index) {
     const struct e2b_elastic_model *model = &policy->models[index];
@@ -218,11 +227,11 @@ int e2b_elastic_room(const struct e2b_policy *policy, int index) {
     double slack_ns = (double)(model->target_ns - model->reply_ns - model->copy_ns);
     if (!policy->admission || model->target_ns <= 0 || model->pace.count == 0)
         return INT_MAX;
-    struct outlook outlook =
-        outlook_of(policy, index, -1, due_ns, slack_ns, running_ns(policy, model));
-    double left_ns =
-        fmin(outlook.most_ns - outlook.end_ns + (double)model->copy_ns, outlook.share_ns);
-    double room = left_ns < 0 ? 0 : 1 + left_ns / model->pace.sample_ns;
+    double ahead_ns = running_ns(policy, model);
+    struct outlook outlook = outlook_of(policy, index, -1, due_ns, slack_ns, ahead_ns);
+    double has_ns = outlook.most_ns + (double)model->copy_ns;
+    double room = 1 + fmin(has_ns - outlook.lies_ns, outlook.share_ns) / model->pace.sample_ns;
+    room = fmin(room, 1 + most_before(policy, model, outlook.ahead_ns, has_ns) - outlook.before);
     int least = model->slots.waiting.slots.count == 0 && model->slots.in_flight == 0;
     return room < least ? least : room < INT_MAX ? (int)room : INT_MAX;
 }

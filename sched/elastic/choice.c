@@ -115,7 +115,8 @@ static void weigh(const struct e2b_policy *policy, int index, double followers,
     for (int i = 0; i < start_count; i++)
         started += starts[i].count;
     rest -= started;
-    choice->outcome = e2b_forecast_walk(&policy->forecast, starts, start_count);
+    choice->outcome = start_count > 0 ? e2b_forecast_walk(&policy->forecast, starts, start_count)
+                                      : policy->running;
     choice->start = start_count > 0;
     if (policy->forecast.exclusive) {
         int late = late_of(policy, index, &choice->batch);

@@ -47,6 +47,7 @@ struct e2b_elastic_model {
 
 struct e2b_policy {
     struct e2b_forecast forecast;
+    struct e2b_forecast_outcome running; /* of what runs, if nothing more starts */
     bool admission, hold;
     bool lanes; /* of a busy device each model has one batch, beside those of others */
     int model_count, in_flight, max_in_flight;

@@ -55,6 +55,30 @@ static void company_slows_by_the_sum_of_demands(void **state) {
     e2b_forecast_finish(&forecast);
 }
 
+/* One thread enqueues: a batch waits for those that were started before it, and is not thought slow
+ * for that. */
+static void a_batch_waits_until_it_is_enqueued(void **state) {
+    (void)state;
+    struct e2b_sched_model model = model_of(0.25);
+    struct e2b_forecast forecast;
+    model.launches[0] = model.launches[1] = 10;
+    model.launch_ns = 30;
+    assert_true(e2b_forecast_init(&forecast, &model, 1));
+    e2b_forecast_start(&forecast, &FOUR, 0);
+    assert_near(e2b_forecast_walk(&forecast, &ONE, 1).last_ns, 1300);
+    e2b_forecast_start(&forecast, &ONE, 0);
+    assert_near(e2b_forecast_walk(&forecast, NULL, 0).sum_ns, 1300 + 4 * 2000);
+    e2b_forecast_pass(&forecast, 500);
+    assert_near(e2b_forecast_walk(&forecast, &ONE, 1).last_ns, 1100);
+    e2b_forecast_pass(&forecast, 1300);
+    e2b_forecast_completed(&forecast, 0, 0, 0, 1000);
+    assert_near(forecast.models[0].solo_ns[0], 1000);
+    struct e2b_sched_prediction told;
+    e2b_forecast_prediction(&forecast, 0, &told);
+    assert_int_equal(told.under, 0);
+    e2b_forecast_finish(&forecast);
+}
+
 static void a_running_batch_advances_and_ends(void **state) {
     (void)state;
     struct e2b_forecast forecast = forecast_of(1);
@@ -141,6 +165,7 @@ static void an_unknown_duration_is_that_of_a_neighbour_by_proportion(void **stat
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(company_slows_by_the_sum_of_demands),
+        cmocka_unit_test(a_batch_waits_until_it_is_enqueued),
         cmocka_unit_test(a_running_batch_advances_and_ends),
         cmocka_unit_test(durations_and_contention_follow_what_is_measured),
         cmocka_unit_test(the_best_composition_may_leave_sizes_out),

@@ -94,6 +94,28 @@ static void room_is_what_is_let_in(void **state) {
     e2b_sched_actions_finish(&actions);
 }
 
+/* Batches that run side by side end together: room is for all of a round of them, or for none. */
+static void room_is_for_whole_rounds_of_batches(void **state) {
+    (void)state;
+    for (int target_ns = 4000; target_ns <= 12000; target_ns += 500) {
+        struct e2b_sched_model model = known_model(0.4);
+        struct e2b_sched_actions actions = {0};
+        model.slot_count = 64;
+        model.target_ns = target_ns;
+        struct e2b_policy *policy = e2b_script_policy(ops, &model, 1, "max_in_flight=1");
+        ops->on_event(policy, &(struct e2b_sched_event)READY(0, 0), &actions);
+        int room = ops->room(policy, 0), slot = 1;
+        for (actions.count = 0; slot < 64; slot++) {
+            ops->on_event(policy, &(struct e2b_sched_event)READY(0, slot), &actions);
+            if (has_reject(&actions))
+                break;
+        }
+        assert_int_equal(room, slot - 1);
+        ops->destroy(policy);
+        e2b_sched_actions_finish(&actions);
+    }
+}
+
 /* Slots that lie apart are a batch each: of four the last one would end too late, which side by
  * side would be in time. */
 static void what_lies_apart_is_foreseen_to_run_apart(void **state) {
@@ -139,6 +161,7 @@ int main(void) {
         cmocka_unit_test(a_far_deadline_refuses_nobody),
         cmocka_unit_test(a_far_deadline_gives_way_to_a_near_one),
         cmocka_unit_test(room_is_what_is_let_in),
+        cmocka_unit_test(room_is_for_whole_rounds_of_batches),
         cmocka_unit_test(what_lies_apart_is_foreseen_to_run_apart),
         cmocka_unit_test(a_model_that_is_idle_has_room),
     };
