@@ -32,8 +32,12 @@ void e2b_sched_backlog_add(struct e2b_sched_backlog *backlog, int64_t due_ns, in
 
 int e2b_sched_backlog_until(const struct e2b_sched_backlog *backlog, int64_t due_ns) {
     int64_t last = bucket_of(backlog, due_ns), end = backlog->first + E2B_BACKLOG_BUCKETS;
-    int count = backlog->overdue;
-    for (int64_t i = backlog->first; i <= last && i < end; i++)
-        count += backlog->counts[i % E2B_BACKLOG_BUCKETS];
+    int count = backlog->overdue, wrap = (int)(backlog->first % E2B_BACKLOG_BUCKETS);
+    int buckets = last < backlog->first ? 0 : (int)((last < end ? last + 1 : end) - backlog->first);
+    int straight = buckets < E2B_BACKLOG_BUCKETS - wrap ? buckets : E2B_BACKLOG_BUCKETS - wrap;
+    for (int i = 0; i < straight; i++)
+        count += backlog->counts[wrap + i];
+    for (int i = 0; i < buckets - straight; i++)
+        count += backlog->counts[i];
     return count;
 }

@@ -12,10 +12,14 @@ struct e2b_sched_key {
     uint64_t sequence;
 };
 
+struct e2b_sched_heap_node {
+    struct e2b_sched_key key;
+    int number;
+};
+
 struct e2b_sched_heap {
-    struct e2b_sched_key *keys; /* by number */
-    int *order;                 /* the heap, of numbers */
-    int *place;                 /* by number: index in order, -1 if not in the heap */
+    struct e2b_sched_heap_node *nodes;
+    int *place; /* by number: index in nodes, -1 if not in the heap */
     int count;
 };
 
@@ -27,5 +31,7 @@ void e2b_sched_heap_finish(struct e2b_sched_heap *heap);
 void e2b_sched_heap_add(struct e2b_sched_heap *heap, int number, const struct e2b_sched_key *key);
 void e2b_sched_heap_remove(struct e2b_sched_heap *heap, int number); /* that is in it */
 int e2b_sched_heap_least(const struct e2b_sched_heap *heap);         /* -1 if empty */
+/* Of a number that is in it, until it changes. */
+const struct e2b_sched_key *e2b_sched_heap_key(const struct e2b_sched_heap *heap, int number);
 
 #endif

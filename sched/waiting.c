@@ -44,12 +44,12 @@ int e2b_sched_waiting_head(const struct e2b_sched_waiting *waiting) {
 
 const struct e2b_sched_key *e2b_sched_waiting_key(
     const struct e2b_sched_waiting *waiting, int slot) {
-    return &waiting->by_due.keys[slot];
+    return e2b_sched_heap_key(&waiting->by_due, slot);
 }
 
 int64_t e2b_sched_waiting_deadline(const struct e2b_sched_waiting *waiting, int *slot) {
     *slot = e2b_sched_heap_least(&waiting->by_deadline);
-    return *slot < 0 ? INT64_MAX : waiting->by_deadline.keys[*slot].first;
+    return *slot < 0 ? INT64_MAX : waiting->by_deadline.nodes[0].key.first;
 }
 
 int e2b_sched_waiting_run(const struct e2b_sched_waiting *waiting, int slot, int most, int *count) {

@@ -54,7 +54,7 @@ int64_t e2b_elastic_must_end(const struct e2b_elastic_model *model, int slot) {
     const struct e2b_sched_heap *heap = &model->slots.waiting.by_deadline;
     if (!waits_in_heap(model, slot))
         return model->slots.held_keys[slot].deadline_ns;
-    return heap->place[slot] >= 0 ? heap->keys[slot].first : INT64_MAX;
+    return heap->place[slot] >= 0 ? e2b_sched_heap_key(heap, slot)->first : INT64_MAX;
 }
 
 /* Has it to end when it is due? Others have a deadline later than that, or none: they only take
