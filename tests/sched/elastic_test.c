@@ -137,11 +137,16 @@ static void print_times(const char *what, const char *event, int64_t *spent_ns, 
         what, event, (long long)spent_ns[count / 2], (long long)spent_ns[count * 99 / 100]);
 }
 
-/* Numbers to read, not to assert: the machine may be busy. A batch ends again and again; the slots
- * that are taken then become ready anew. */
-static void time_decisions(const char *what, const struct e2b_sched_model *model, int stride) {
-    enum { ROUNDS = 20000 };
-    static int64_t ends_ns[ROUNDS], arrivals_ns[ROUNDS];
+enum { ROUNDS = 20000, PLAYS = 5 };
+
+static void keep_least(int64_t *kept_ns, int64_t ns, int play) {
+    if (play == 0 || ns < *kept_ns)
+        *kept_ns = ns;
+}
+
+/* A batch ends again and again; the slots that are taken then become ready anew. */
+static void play_decisions(const struct e2b_sched_model *model, int stride, int play,
+    int64_t *ends_ns, int64_t *arrivals_ns) {
     struct e2b_sched_actions actions = {0};
     struct e2b_policy *policy = crowded(model, stride, &actions);
     int at_ns = 10000, waiting = ops->waiting(policy, 0), running = 0;
@@ -154,24 +159,33 @@ static void time_decisions(const char *what, const struct e2b_sched_model *model
         struct e2b_sched_event end = DONE(++at_ns, runs[0].size_index, 0);
         runs[0] = runs[--running];
         actions.count = 0;
-        ends_ns[i] = time_event(policy, end, &actions);
+        keep_least(&ends_ns[i], time_event(policy, end, &actions), play);
         int started = actions.count;
         for (int j = 0; j < started; j++) {
             if (actions.list[j].kind != E2B_SCHED_RUN)
                 continue;
             runs[running++] = actions.list[j];
             for (int slot = 0; slot < actions.list[j].span; slot += stride) {
-                at_ns++;
-                arrivals_ns[i] = time_event(policy,
-                    (struct e2b_sched_event)READY(at_ns, actions.list[j].first + slot), &actions);
+                struct e2b_sched_event ready = READY(++at_ns, actions.list[j].first + slot);
+                int64_t spent_ns = time_event(policy, ready, &actions);
+                if (slot == 0)
+                    keep_least(&arrivals_ns[i], spent_ns, play);
             }
         }
     }
     assert_true(abs(ops->waiting(policy, 0) - waiting) < 4);
-    print_times(what, "an end", ends_ns, ROUNDS);
-    print_times(what, "an arrival", arrivals_ns, ROUNDS);
     ops->destroy(policy);
     e2b_sched_actions_finish(&actions);
+}
+
+/* Numbers to read, not to assert: the machine may be busy. Of each decision the least of several
+ * plays, which are alike: what remains is the policy's. */
+static void time_decisions(const char *what, const struct e2b_sched_model *model, int stride) {
+    static int64_t ends_ns[ROUNDS], arrivals_ns[ROUNDS];
+    for (int play = 0; play < PLAYS; play++)
+        play_decisions(model, stride, play, ends_ns, arrivals_ns);
+    print_times(what, "an end", ends_ns, ROUNDS);
+    print_times(what, "an arrival", arrivals_ns, ROUNDS);
 }
 
 static void decisions_are_quick_with_ten_thousand_waiting(void **state) {
