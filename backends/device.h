@@ -22,6 +22,8 @@ enum e2b_memory {
     E2B_MEMORY_PINNED, /* host memory that copies asynchronously; host_pointer gives its address */
 };
 
+#define E2B_PART_ALIGN 4096 /* bytes: no device wants more */
+
 enum e2b_event_state { E2B_EVENT_PENDING, E2B_EVENT_DONE, E2B_EVENT_FAILED };
 
 /* Nanoseconds on the device's clock (see now_ns); 0 where the device keeps no times. */
@@ -42,6 +44,10 @@ struct e2b_device_ops {
     enum e2b_status (*buffer_create)(struct e2b_device *device, enum e2b_memory memory,
         size_t bytes, struct e2b_buffer **out, struct e2b_error *err);
     void (*buffer_destroy)(struct e2b_device *device, struct e2b_buffer *buffer);
+    /* Part of a buffer in device memory as a buffer of its own, from a multiple of E2B_PART_ALIGN
+     * on. It is destroyed before the whole. */
+    enum e2b_status (*buffer_part)(struct e2b_device *device, struct e2b_buffer *whole,
+        size_t offset, size_t bytes, struct e2b_buffer **out, struct e2b_error *err);
     /* Address of a pinned buffer, valid until it is destroyed; NULL for device memory. */
     void *(*buffer_host)(struct e2b_device *device, struct e2b_buffer *buffer);
     /* The address at which the host writes a whole buffer that no work uses, until buffer_unmap;

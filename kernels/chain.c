@@ -322,7 +322,9 @@ static void add_case(const struct e2b_launch *launch, int number, struct e2b_tex
             at += 3;
             break;
         case E2B_ARG_PACKED:
-            e2b_text_add(out, ", (__global void *)buffers[row[%d]]", at++);
+            e2b_text_add(out, ", (__global void *)(buffers[row[%d]] + (size_t)row[%d] * %d)", at,
+                at + 1, E2B_CHAIN_ALIGN);
+            at += 2;
             break;
         case E2B_ARG_INT:
             e2b_text_add(out, ", row[%d]", at++);

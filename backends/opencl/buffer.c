@@ -89,6 +89,27 @@ enum e2b_status e2b_cl_buffer_create(struct e2b_device *base, enum e2b_memory me
         err, code, "a %s buffer of %zu bytes", pinned ? "pinned host" : "device", bytes);
 }
 
+enum e2b_status e2b_cl_buffer_part(struct e2b_device *base, struct e2b_buffer *whole, size_t offset,
+    size_t bytes, struct e2b_buffer **out, struct e2b_error *err) {
+    (void)base;
+    cl_int code;
+    cl_buffer_region region = {offset, bytes};
+    struct e2b_buffer *part = calloc(1, sizeof *part);
+    *out = NULL;
+    if (!part)
+        return e2b_fail_memory(err, "a buffer");
+    part->bytes = bytes;
+    part->mem = clCreateSubBuffer(
+        whole->mem, CL_MEM_READ_WRITE, CL_BUFFER_CREATE_TYPE_REGION, &region, &code);
+    if (part->mem) {
+        *out = part;
+        return E2B_OK;
+    }
+    free(part);
+    return e2b_cl_fail(
+        err, code, "%zu bytes at %zu of a buffer of %zu", bytes, offset, whole->bytes);
+}
+
 void e2b_cl_buffer_destroy(struct e2b_device *base, struct e2b_buffer *buffer) {
     struct e2b_opencl *device = e2b_opencl_of(base);
     if (!buffer)

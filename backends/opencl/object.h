@@ -67,6 +67,8 @@ static inline struct e2b_opencl *e2b_opencl_of(struct e2b_device *device) {
 /* buffer.c */
 enum e2b_status e2b_cl_buffer_create(struct e2b_device *device, enum e2b_memory memory,
     size_t bytes, struct e2b_buffer **out, struct e2b_error *err);
+enum e2b_status e2b_cl_buffer_part(struct e2b_device *device, struct e2b_buffer *whole,
+    size_t offset, size_t bytes, struct e2b_buffer **out, struct e2b_error *err);
 void e2b_cl_buffer_destroy(struct e2b_device *device, struct e2b_buffer *buffer);
 void *e2b_cl_buffer_host(struct e2b_device *device, struct e2b_buffer *buffer);
 enum e2b_status e2b_cl_buffer_map(

@@ -40,6 +40,7 @@ static const struct e2b_device_ops ops = {
     .now_ns = now_ns,
     .settle = settle,
     .buffer_create = e2b_cl_buffer_create,
+    .buffer_part = e2b_cl_buffer_part,
     .buffer_destroy = e2b_cl_buffer_destroy,
     .buffer_host = e2b_cl_buffer_host,
     .buffer_map = e2b_cl_buffer_map,

@@ -87,7 +87,8 @@ static enum e2b_status check_room(
 static void count_buffer(struct sim *sim, const struct e2b_buffer *buffer, int sign) {
     size_t *bytes = buffer->memory == E2B_MEMORY_DEVICE ? &sim->objects.device_bytes
                                                         : &sim->objects.pinned_bytes;
-    *bytes = sign > 0 ? *bytes + buffer->bytes : *bytes - buffer->bytes;
+    if (!buffer->is_part)
+        *bytes = sign > 0 ? *bytes + buffer->bytes : *bytes - buffer->bytes;
     sim->objects.buffers += sign;
 }
 
@@ -119,6 +120,26 @@ static enum e2b_status buffer_create(struct e2b_device *device, enum e2b_memory 
     return E2B_OK;
 }
 
+static enum e2b_status buffer_part(struct e2b_device *device, struct e2b_buffer *whole,
+    size_t offset, size_t bytes, struct e2b_buffer **out, struct e2b_error *err) {
+    struct sim *sim = sim_of(device);
+    *out = NULL;
+    if (offset % E2B_PART_ALIGN || bytes < 1 || offset > whole->bytes
+        || bytes > whole->bytes - offset)
+        return e2b_fail(err, E2B_INVALID, "%zu bytes at %zu are no part of a buffer of %zu", bytes,
+            offset, whole->bytes);
+    struct e2b_buffer *part = malloc(sizeof *part);
+    if (!part)
+        return e2b_fail_memory(err, "a buffer");
+    *part = (struct e2b_buffer){
+        .memory = whole->memory, .is_part = true, .bytes = bytes, .data = whole->data + offset};
+    pthread_mutex_lock(&sim->lock);
+    count_buffer(sim, part, 1);
+    pthread_mutex_unlock(&sim->lock);
+    *out = part;
+    return E2B_OK;
+}
+
 static void buffer_destroy(struct e2b_device *device, struct e2b_buffer *buffer) {
     if (!buffer)
         return;
@@ -126,7 +147,8 @@ static void buffer_destroy(struct e2b_device *device, struct e2b_buffer *buffer)
     pthread_mutex_lock(&sim->lock);
     count_buffer(sim, buffer, -1);
     pthread_mutex_unlock(&sim->lock);
-    free(buffer->data);
+    if (!buffer->is_part)
+        free(buffer->data);
     free(buffer);
 }
 
@@ -315,6 +337,7 @@ static const struct e2b_device_ops ops = {
     .destroy = destroy,
     .now_ns = e2b_sim_now_ns,
     .buffer_create = buffer_create,
+    .buffer_part = buffer_part,
     .buffer_destroy = buffer_destroy,
     .buffer_host = buffer_host,
     .buffer_map = buffer_map,

@@ -28,6 +28,7 @@ struct sim {
 
 struct e2b_buffer {
     enum e2b_memory memory;
+    bool is_part; /* of memory that another buffer has */
     size_t bytes;
     unsigned char *data;
 };

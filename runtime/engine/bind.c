@@ -97,15 +97,16 @@ static void pack_half(const struct e2b_packing *packing, void *to) {
 static enum e2b_status bind_constant(const struct e2b_binder *binder,
     const struct e2b_constant *constant, struct e2b_bound_arg *arg, struct e2b_error *err) {
     bool to_half = constant->dtype == E2B_F32 && binder->graph->precision == E2B_F16;
-    size_t count = (size_t)e2b_shape_count(&constant->shape);
+    size_t element = to_half ? sizeof(uint16_t) : e2b_dtype_bytes(constant->dtype);
     struct e2b_packing packing = {
         .from = {constant},
-        .bytes = count * (to_half ? sizeof(uint16_t) : e2b_dtype_bytes(constant->dtype)),
+        .bytes = (size_t)e2b_shape_count(&constant->shape) * element,
         .pack = to_half ? pack_half : pack_copy,
     };
     snprintf(packing.key, sizeof packing.key, "plain %s", to_half ? "f16" : "as is");
     arg->place = E2B_PLACE_WEIGHTS;
-    return e2b_weights_get(binder->weights, &packing, &arg->buffer, err);
+    arg->element_bytes = (int)element;
+    return e2b_weights_get(binder->weights, &packing, &arg->packed, err);
 }
 
 /* Where an image's pixels all lie at one distance, only the channels of each. */
@@ -180,7 +181,7 @@ static enum e2b_status bind_arg(const struct e2b_binder *binder, const struct e2
         to->place = E2B_PLACE_WEIGHTS;
         to->without_offset = true;
         return e2b_weights_get(
-            binder->weights, &binder->list->packings[from->index], &to->buffer, err);
+            binder->weights, &binder->list->packings[from->index], &to->packed, err);
     case E2B_ARG_INT:
     case E2B_ARG_FLOAT:
         to->is_value = true;

@@ -44,7 +44,7 @@ static struct e2b_buffer *buffer_of(const struct e2b_instance *instance,
     case E2B_PLACE_ARENA:
         return instance->arena;
     case E2B_PLACE_WEIGHTS:
-        return arg->buffer;
+        return arg->packed.buffer;
     case E2B_PLACE_GRAPH_INPUT:
         return io->inputs[arg->index];
     default:

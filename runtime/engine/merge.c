@@ -14,6 +14,8 @@
 #define LEAST_PARAMETER_BYTES 1024 /* of a kernel, on any device */
 #define OTHER_PARAMETER_BYTES 64   /* beside buffers */
 
+_Static_assert(E2B_PART_ALIGN % E2B_CHAIN_ALIGN == 0, "packings begin at whole units");
+
 static bool share_lanes(const struct e2b_footprint *a, const struct e2b_footprint *b) {
     if (!a->pitch || a->pitch != b->pitch)
         return true;
@@ -122,7 +124,7 @@ static int program_with(struct merge *merge, const struct program *functions) {
 static bool same_buffer(const struct e2b_bound_arg *a, const struct e2b_bound_arg *b) {
     if (a->place != b->place)
         return false;
-    return a->place == E2B_PLACE_WEIGHTS ? a->buffer == b->buffer
+    return a->place == E2B_PLACE_WEIGHTS ? a->packed.block == b->packed.block
                                          : a->place == E2B_PLACE_ARENA || a->index == b->index;
 }
 
@@ -133,7 +135,8 @@ static int most_buffers(const struct e2b_traits *traits) {
     return most < MAX_BUFFERS ? (int)most : MAX_BUFFERS;
 }
 
-/* Its place among the chain's buffers, where it is added unless they are `most`: -1 then. */
+/* Its place among the chain's buffers, blocks of packings, where it is added unless they are
+ * `most`: -1 then. */
 static int buffer_of(struct e2b_chain *chain, const struct e2b_bound_arg *arg, int most) {
     for (int i = 0; i < chain->buffer_count; i++)
         if (same_buffer(&chain->buffers[i], arg))
@@ -141,6 +144,7 @@ static int buffer_of(struct e2b_chain *chain, const struct e2b_bound_arg *arg, i
     if (chain->buffer_count == most)
         return -1;
     chain->buffers[chain->buffer_count] = *arg;
+    chain->buffers[chain->buffer_count].packed.buffer = arg->packed.block;
     return chain->buffer_count++;
 }
 
@@ -214,9 +218,13 @@ static void add_args(struct table *table, struct e2b_chain *chain, const struct 
             continue;
         }
         add_word(table, buffer_of(chain, arg, MAX_BUFFERS));
-        if (arg->without_offset)
+        if (arg->without_offset) {
+            add_word(table, (int64_t)arg->packed.offset / E2B_CHAIN_ALIGN);
             continue;
-        add_word(table, arg->offset);
+        }
+        add_word(table,
+            arg->place == E2B_PLACE_WEIGHTS ? (int64_t)arg->packed.offset / arg->element_bytes
+                                            : arg->offset);
         add_word(table, arg->slot_stride);
     }
 }

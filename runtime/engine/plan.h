@@ -47,10 +47,11 @@ struct e2b_bound_arg {
     bool without_offset; /* a buffer that is followed by no offset argument */
     int32_t value;       /* bits of the int or float */
     enum e2b_place place;
-    int index;                 /* of the graph input or output */
-    struct e2b_buffer *buffer; /* WEIGHTS */
-    int64_t offset;            /* elements */
-    int64_t slot_stride;       /* GRAPH_INPUT, GRAPH_OUTPUT: elements from one slot to the next */
+    int index;                /* of the graph input or output */
+    struct e2b_packed packed; /* WEIGHTS */
+    int element_bytes;        /* WEIGHTS that an offset follows */
+    int64_t offset;           /* elements */
+    int64_t slot_stride;      /* GRAPH_INPUT, GRAPH_OUTPUT: elements from one slot to the next */
     struct e2b_footprint footprint;
 };
 

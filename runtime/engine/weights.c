@@ -7,20 +7,29 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LEAST_BLOCK_BYTES 65536
 #define KEY_CONSTANTS (sizeof(((struct e2b_packing *)0)->from) / sizeof(struct e2b_constant *))
 
 struct entry {
     struct entry *next;
     char key[sizeof(((struct e2b_packing *)0)->key)];
     uint64_t ids[KEY_CONSTANTS];
+    struct e2b_packed packed;
+};
+
+struct block {
+    struct block *next;
     struct e2b_buffer *buffer;
+    size_t bytes, used;
 };
 
 struct e2b_weights {
     struct e2b_device *device;
     struct e2b_queue *queue;
     struct entry *entries;
+    struct block *blocks;
     int64_t bytes;
+    size_t expected; /* bytes that will be asked for, with what aligns them */
 };
 
 enum e2b_status e2b_weights_create(
@@ -42,8 +51,13 @@ void e2b_weights_destroy(struct e2b_weights *weights) {
         return;
     for (struct entry *entry = weights->entries, *next; entry; entry = next) {
         next = entry->next;
-        weights->device->ops->buffer_destroy(weights->device, entry->buffer);
+        weights->device->ops->buffer_destroy(weights->device, entry->packed.buffer);
         free(entry);
+    }
+    for (struct block *block = weights->blocks, *next; block; block = next) {
+        next = block->next;
+        weights->device->ops->buffer_destroy(weights->device, block->buffer);
+        free(block);
     }
     weights->device->ops->queue_destroy(weights->device, weights->queue);
     free(weights);
@@ -140,21 +154,73 @@ static enum e2b_status fill(struct e2b_weights *weights, const struct e2b_packin
     return err->status;
 }
 
-enum e2b_status e2b_weights_get(struct e2b_weights *weights, const struct e2b_packing *packing,
-    struct e2b_buffer **out, struct e2b_error *err) {
+static size_t aligned(size_t bytes) {
+    return (bytes + E2B_PART_ALIGN - 1) / E2B_PART_ALIGN * E2B_PART_ALIGN;
+}
+
+/* A block with room for so many bytes, new if there is none: NULL on failure. */
+static struct block *find_block(struct e2b_weights *weights, size_t bytes, struct e2b_error *err) {
     struct e2b_device *device = weights->device;
+    struct block *block = weights->blocks;
+    while (block && block->bytes - block->used < bytes)
+        block = block->next;
+    if (block)
+        return block;
+    block = calloc(1, sizeof *block);
+    if (!block) {
+        e2b_fail_memory(err, "a block of weights");
+        return NULL;
+    }
+    size_t most = (size_t)device->traits.max_buffer_bytes;
+    block->bytes = weights->expected > LEAST_BLOCK_BYTES ? weights->expected : LEAST_BLOCK_BYTES;
+    block->bytes = block->bytes < most ? block->bytes : most;
+    block->bytes = block->bytes > bytes ? block->bytes : bytes;
+    if (device->ops->buffer_create(device, E2B_MEMORY_DEVICE, block->bytes, &block->buffer, err)
+        != E2B_OK) {
+        free(block);
+        return NULL;
+    }
+    block->next = weights->blocks;
+    return weights->blocks = block;
+}
+
+/* In a block; but where the host packs in place, memory that it maps is a buffer of its own. */
+static enum e2b_status place(struct e2b_weights *weights, const struct e2b_packing *packing,
+    struct e2b_packed *packed, struct e2b_error *err) {
+    struct e2b_device *device = weights->device;
+    if (device->traits.host_unified) {
+        if (device->ops->buffer_create(
+                device, E2B_MEMORY_DEVICE, packing->bytes, &packed->buffer, err)
+                == E2B_OK
+            && fill(weights, packing, packed->buffer, err) == E2B_OK)
+            packed->block = packed->buffer;
+        return err->status;
+    }
+    struct block *block = find_block(weights, aligned(packing->bytes), err);
+    if (!block)
+        return err->status;
+    packed->block = block->buffer;
+    packed->offset = block->used;
+    if (device->ops->buffer_part(
+            device, block->buffer, block->used, packing->bytes, &packed->buffer, err)
+            == E2B_OK
+        && fill(weights, packing, packed->buffer, err) == E2B_OK)
+        block->used += aligned(packing->bytes);
+    return err->status;
+}
+
+enum e2b_status e2b_weights_get(struct e2b_weights *weights, const struct e2b_packing *packing,
+    struct e2b_packed *out, struct e2b_error *err) {
     struct entry *entry = find(weights, packing);
     if (entry) {
-        *out = entry->buffer;
+        *out = entry->packed;
         return E2B_OK;
     }
     entry = calloc(1, sizeof *entry);
     if (!entry)
         return e2b_fail_memory(err, "a packed weight");
-    if (device->ops->buffer_create(device, E2B_MEMORY_DEVICE, packing->bytes, &entry->buffer, err)
-            != E2B_OK
-        || fill(weights, packing, entry->buffer, err) != E2B_OK) {
-        device->ops->buffer_destroy(device, entry->buffer);
+    if (place(weights, packing, &entry->packed, err) != E2B_OK) {
+        weights->device->ops->buffer_destroy(weights->device, entry->packed.buffer);
         free(entry);
         return e2b_error_while(
             err, "placing weights on the device (%" PRId64 " bytes so far)", weights->bytes);
@@ -164,7 +230,7 @@ enum e2b_status e2b_weights_get(struct e2b_weights *weights, const struct e2b_pa
     entry->next = weights->entries;
     weights->entries = entry;
     weights->bytes += (int64_t)packing->bytes;
-    *out = entry->buffer;
+    *out = entry->packed;
     return E2B_OK;
 }
 
@@ -174,14 +240,36 @@ static int by_size(const void *a, const void *b) {
     return (x->bytes < y->bytes) - (x->bytes > y->bytes);
 }
 
+static bool same_packing(const struct e2b_packing *a, const struct e2b_packing *b) {
+    uint64_t ids[2][KEY_CONSTANTS];
+    key_ids(a, ids[0]);
+    key_ids(b, ids[1]);
+    return !memcmp(ids[0], ids[1], sizeof ids[0]) && !strcmp(a->key, b->key);
+}
+
+/* Whether it will have to be made when those before it are. */
+static bool is_new(
+    const struct e2b_weights *weights, const struct e2b_packing *const *packings, int which) {
+    for (int i = 0; i < which; i++)
+        if (same_packing(packings[i], packings[which]))
+            return false;
+    return !find(weights, packings[which]);
+}
+
 enum e2b_status e2b_weights_get_all(struct e2b_weights *weights,
     const struct e2b_packing **packings, int count, struct e2b_error *err) {
-    struct e2b_buffer *buffer;
+    struct e2b_packed packed;
     qsort(packings, (size_t)count, sizeof *packings, by_size);
+    weights->expected = 0;
     for (int i = 0; i < count; i++)
-        if (e2b_weights_get(weights, packings[i], &buffer, err) != E2B_OK)
-            return err->status;
-    return E2B_OK;
+        weights->expected += is_new(weights, packings, i) ? aligned(packings[i]->bytes) : 0;
+    for (int i = 0; i < count && err->status == E2B_OK; i++) {
+        bool made = !find(weights, packings[i]);
+        e2b_weights_get(weights, packings[i], &packed, err);
+        weights->expected -= made ? aligned(packings[i]->bytes) : 0;
+    }
+    weights->expected = 0;
+    return err->status;
 }
 
 int64_t e2b_weights_bytes(const struct e2b_weights *weights) {

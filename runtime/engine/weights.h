@@ -11,13 +11,20 @@ enum e2b_status e2b_weights_create(
     struct e2b_device *device, struct e2b_weights **out, struct e2b_error *err);
 void e2b_weights_destroy(struct e2b_weights *weights); /* after all plans that use it */
 
-/* The buffer that holds the packing, made on first use; it lives as long as the weights. One thread
- * at a time. */
-enum e2b_status e2b_weights_get(struct e2b_weights *weights, const struct e2b_packing *packing,
-    struct e2b_buffer **out, struct e2b_error *err);
+/* Where a packing lies: a buffer of its own, and where that begins in a block, which has others
+ * too. Enqueuers look at each buffer of a launch, so one that reads many packings takes blocks. */
+struct e2b_packed {
+    struct e2b_buffer *buffer, *block;
+    size_t offset; /* bytes, a multiple of E2B_PART_ALIGN */
+};
 
-/* Make several, the largest first: the host holds what it packs from, so the less is there already
- * the lower the peak. */
+/* Where the packing is, made on first use; it lives as long as the weights. One thread at a time.
+ */
+enum e2b_status e2b_weights_get(struct e2b_weights *weights, const struct e2b_packing *packing,
+    struct e2b_packed *out, struct e2b_error *err);
+
+/* Make several, in one block, the largest first: the host holds what it packs from, so the less is
+ * there already the lower the peak. */
 enum e2b_status e2b_weights_get_all(struct e2b_weights *weights,
     const struct e2b_packing **packings, int count, struct e2b_error *err);
 

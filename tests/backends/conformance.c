@@ -169,6 +169,29 @@ static void the_host_fills_a_mapped_buffer(void **state) {
         assert_int_equal(f->host[i], i * 3);
 }
 
+static void a_part_is_memory_of_the_whole(void **state) {
+    struct fixture *f = *state;
+    struct e2b_buffer *whole, *part;
+    const size_t begin = 2 * E2B_PART_ALIGN;
+    assert_ok(f->ops->buffer_create(
+                  f->device, E2B_MEMORY_DEVICE, begin + E2B_PART_ALIGN + BYTES, &whole, &f->err),
+        f->err);
+    assert_ok(f->ops->buffer_part(f->device, whole, begin, BYTES, &part, &f->err), f->err);
+    for (int i = 0; i < N; i++)
+        f->host[i] = i * 7;
+    assert_ok(f->ops->enqueue_fill(f->queue, whole, 0, begin + BYTES, 0, &f->err), f->err);
+    assert_ok(f->ops->enqueue_write(f->queue, part, 0, f->host, BYTES, NULL, &f->err), f->err);
+    assert_ok(f->ops->finish(f->queue, &f->err), f->err);
+    memset(f->host, 0, BYTES);
+    assert_ok(
+        f->ops->enqueue_read(f->queue, whole, begin, f->host, BYTES, NULL, &f->err), f->err);
+    assert_ok(f->ops->finish(f->queue, &f->err), f->err);
+    for (int i = 0; i < N; i++)
+        assert_int_equal(f->host[i], i * 7);
+    f->ops->buffer_destroy(f->device, part);
+    f->ops->buffer_destroy(f->device, whole);
+}
+
 static void copies_keep_bytes_and_offsets(void **state) {
     struct fixture *f = *state;
     for (int i = 0; i < N; i++)
@@ -493,6 +516,7 @@ int e2b_conformance_run(const struct e2b_conformance *subject) {
         CHECK(device_describes_itself),
         CHECK(buffers_are_made_and_refused),
         CHECK(the_host_fills_a_mapped_buffer),
+        CHECK(a_part_is_memory_of_the_whole),
         CHECK(copies_keep_bytes_and_offsets),
         CHECK(copies_stay_inside_their_buffer),
         CHECK(fills_touch_their_range_only),

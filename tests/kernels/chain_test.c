@@ -63,6 +63,22 @@ static void names_of_two_functions_are_kept_apart(void **state) {
     e2b_launch_list_finish(&list);
 }
 
+static void a_packing_is_told_by_its_block_and_where_it_begins(void **state) {
+    (void)state;
+    struct e2b_launch_list list = {0};
+    struct e2b_text out = {0}, options = {0};
+    struct e2b_launch a = launch_of("-DN=1", &list);
+    e2b_launch_packed(&a, 0);
+    e2b_launch_int(&a, 1);
+    e2b_chain_text(&(struct e2b_traits){0}, (const struct e2b_launch *const[]){&a}, 1, 1, 1, &out,
+        &options);
+    assert_non_null(strstr(out.data,
+        "as_float(row[11]), (__global void *)(buffers[row[12]] + (size_t)row[13] * 256), "
+        "row[14]))\n"));
+    e2b_text_finish(&out);
+    e2b_launch_list_finish(&list);
+}
+
 static void the_largest_number_of_an_option_is_the_programs(void **state) {
     (void)state;
     struct e2b_launch_list list = {0};
@@ -128,6 +144,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(launches_of_one_program_are_one_function),
         cmocka_unit_test(names_of_two_functions_are_kept_apart),
+        cmocka_unit_test(a_packing_is_told_by_its_block_and_where_it_begins),
         cmocka_unit_test(the_largest_number_of_an_option_is_the_programs),
         cmocka_unit_test(kernels_with_local_memory_of_their_own_are_refused),
         cmocka_unit_test(groups_are_cut_or_put_together_where_they_do_not_meet),

@@ -22,6 +22,7 @@ extern const struct e2b_source e2b_source_prelude;
 struct e2b_buffer {
     void *memory;
     size_t bytes;
+    bool is_part; /* of memory that another has */
 };
 
 struct e2b_queue {
@@ -78,14 +79,28 @@ static enum e2b_status buffer_create(struct e2b_device *device, enum e2b_memory 
     return E2B_OK;
 }
 
+static enum e2b_status buffer_part(struct e2b_device *device, struct e2b_buffer *whole,
+    size_t offset, size_t bytes, struct e2b_buffer **out, struct e2b_error *err) {
+    (void)device;
+    struct e2b_buffer *part = calloc(1, sizeof *part);
+    if (!part)
+        return e2b_fail_memory(err, "a buffer");
+    part->bytes = bytes;
+    part->memory = (char *)whole->memory + offset;
+    part->is_part = true;
+    *out = part;
+    return E2B_OK;
+}
+
 static void buffer_destroy(struct e2b_device *device, struct e2b_buffer *buffer) {
     struct ptx_device *self = of(device);
     if (!buffer)
         return;
-    for (int i = 0; i < self->memory_count; i++)
+    for (int i = 0; !buffer->is_part && i < self->memory_count; i++)
         if (self->memory[i].begin == buffer->memory)
             self->memory[i] = self->memory[--self->memory_count];
-    free(buffer->memory);
+    if (!buffer->is_part)
+        free(buffer->memory);
     free(buffer);
 }
 
@@ -343,6 +358,7 @@ static const struct e2b_device_ops ops = {
     .destroy = destroy,
     .now_ns = now_ns,
     .buffer_create = buffer_create,
+    .buffer_part = buffer_part,
     .buffer_destroy = buffer_destroy,
     .buffer_host = buffer_host,
     .buffer_map = buffer_map,

@@ -58,37 +58,42 @@ static void a_packing_is_done_once(void **state) {
     (void)state;
     struct fixture fixture = open_fixture();
     struct e2b_error err = {0};
-    struct e2b_buffer *buffers[4];
+    struct e2b_packed placed[4];
     const struct e2b_packing packings[] = {packing_of(&constant, "a"), packing_of(&constant, "a"),
         packing_of(&constant, "b"), packing_of(&other, "a")};
     for (int i = 0; i < 4; i++)
-        assert_ok(e2b_weights_get(fixture.weights, &packings[i], &buffers[i], &err), err);
-    assert_ptr_equal(buffers[0], buffers[1]);
-    assert_ptr_not_equal(buffers[0], buffers[2]);
-    assert_ptr_not_equal(buffers[0], buffers[3]);
+        assert_ok(e2b_weights_get(fixture.weights, &packings[i], &placed[i], &err), err);
+    assert_ptr_equal(placed[0].buffer, placed[1].buffer);
+    assert_ptr_not_equal(placed[0].buffer, placed[2].buffer);
+    assert_ptr_not_equal(placed[0].buffer, placed[3].buffer);
     assert_int_equal(packed, 3);
     assert_int_equal(e2b_weights_bytes(fixture.weights), 3 * sizeof values);
     close_fixture(&fixture);
 }
 
-static void read_back(
-    const struct fixture *fixture, struct e2b_buffer *buffer, float *to, size_t bytes) {
+static void read_at(const struct fixture *fixture, struct e2b_buffer *buffer, size_t offset,
+    float *to, size_t bytes) {
     const struct e2b_device_ops *ops = fixture->device->ops;
     struct e2b_error err = {0};
     struct e2b_queue *queue;
     assert_ok(ops->queue_create(fixture->device, &queue, &err), err);
-    assert_ok(ops->enqueue_read(queue, buffer, 0, to, bytes, NULL, &err), err);
+    assert_ok(ops->enqueue_read(queue, buffer, offset, to, bytes, NULL, &err), err);
     assert_ok(ops->finish(queue, &err), err);
     ops->queue_destroy(fixture->device, queue);
+}
+
+static void read_back(
+    const struct fixture *fixture, struct e2b_buffer *buffer, float *to, size_t bytes) {
+    read_at(fixture, buffer, 0, to, bytes);
 }
 
 static void check_content(struct fixture fixture) {
     struct e2b_error err = {0};
     const struct e2b_packing packing = packing_of(&constant, "a");
-    struct e2b_buffer *buffer;
+    struct e2b_packed placed;
     float got[3] = {0};
-    assert_ok(e2b_weights_get(fixture.weights, &packing, &buffer, &err), err);
-    read_back(&fixture, buffer, got, sizeof got);
+    assert_ok(e2b_weights_get(fixture.weights, &packing, &placed, &err), err);
+    read_back(&fixture, placed.buffer, got, sizeof got);
     for (int i = 0; i < 3; i++)
         assert_true(got[i] == 2 * values[i]);
     close_fixture(&fixture);
@@ -113,7 +118,7 @@ static void constants_are_read_from_their_file(void **state) {
     const struct e2b_shape shape = {1, {COUNT}};
     const struct e2b_weight_file *file;
     const struct e2b_constant *stored;
-    struct e2b_buffer *buffer;
+    struct e2b_packed placed;
     static float numbers[COUNT], got[COUNT];
     for (int i = 0; i < COUNT; i++)
         numbers[i] = (float)i;
@@ -123,15 +128,40 @@ static void constants_are_read_from_their_file(void **state) {
     assert_ok(e2b_constants_add_stored(store, E2B_F32, &shape, file, 0, &stored, &err), err);
     struct e2b_packing packing = packing_of(stored, "a");
     packing.bytes = sizeof numbers;
-    assert_ok(e2b_weights_get(fixture.weights, &packing, &buffer, &err), err);
-    read_back(&fixture, buffer, got, sizeof got);
+    assert_ok(e2b_weights_get(fixture.weights, &packing, &placed, &err), err);
+    read_back(&fixture, placed.buffer, got, sizeof got);
     for (int i = 0; i < COUNT; i++)
         assert_true(got[i] == 2 * numbers[i]);
     unlink(path);
     packing.key[0] = 'b';
     assert_fails(
-        e2b_weights_get(fixture.weights, &packing, &buffer, &err), E2B_NOT_FOUND, path, err);
+        e2b_weights_get(fixture.weights, &packing, &placed, &err), E2B_NOT_FOUND, path, err);
     e2b_constants_destroy(store);
+    close_fixture(&fixture);
+}
+
+/* A device looks at each buffer of a launch: so there are few. */
+static void packings_are_parts_of_one_block(void **state) {
+    (void)state;
+    struct fixture fixture = open_fixture();
+    struct e2b_error err = {0};
+    const struct e2b_packing packings[] = {packing_of(&constant, "a"), packing_of(&constant, "b"),
+        packing_of(&other, "a"), packing_of(&constant, "a")};
+    const struct e2b_packing *all[] = {&packings[0], &packings[1], &packings[2], &packings[3]};
+    struct e2b_packed placed[4];
+    float got[3];
+    assert_ok(e2b_weights_get_all(fixture.weights, all, 4, &err), err);
+    for (int i = 0; i < 4; i++) {
+        assert_ok(e2b_weights_get(fixture.weights, &packings[i], &placed[i], &err), err);
+        assert_ptr_equal(placed[i].block, placed[0].block);
+        assert_int_equal(placed[i].offset % E2B_PART_ALIGN, 0);
+        read_at(&fixture, placed[i].block, placed[i].offset, got, sizeof got);
+        for (int k = 0; k < 3; k++)
+            assert_true(got[k] == 2 * values[k]);
+    }
+    assert_int_equal(placed[3].offset, placed[0].offset);
+    assert_true(placed[0].offset != placed[1].offset && placed[1].offset != placed[2].offset);
+    assert_int_equal(packed, 3);
     close_fixture(&fixture);
 }
 
@@ -164,12 +194,12 @@ static void a_failed_allocation_is_told_and_can_be_tried_again(void **state) {
     struct fixture fixture = open_fixture();
     struct e2b_error err = {0};
     const struct e2b_packing packing = packing_of(&constant, "a");
-    struct e2b_buffer *buffer;
+    struct e2b_packed placed;
     e2b_sim_fail_nth(fixture.device, E2B_SIM_FAULT_ALLOCATION, 1);
-    assert_int_equal(e2b_weights_get(fixture.weights, &packing, &buffer, &err), E2B_NO_MEMORY);
+    assert_int_equal(e2b_weights_get(fixture.weights, &packing, &placed, &err), E2B_NO_MEMORY);
     assert_int_equal(e2b_weights_bytes(fixture.weights), 0);
     e2b_error_clear(&err);
-    assert_ok(e2b_weights_get(fixture.weights, &packing, &buffer, &err), err);
+    assert_ok(e2b_weights_get(fixture.weights, &packing, &placed, &err), err);
     close_fixture(&fixture);
 }
 
@@ -178,6 +208,7 @@ int main(void) {
         cmocka_unit_test(a_packing_is_done_once),
         cmocka_unit_test(the_device_gets_what_was_packed),
         cmocka_unit_test(constants_are_read_from_their_file),
+        cmocka_unit_test(packings_are_parts_of_one_block),
         cmocka_unit_test(the_largest_is_packed_first),
         cmocka_unit_test(a_failed_allocation_is_told_and_can_be_tried_again),
     };
