@@ -290,9 +290,7 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv_mma(TENS
     struct target at_y =
         find_target(row_tile * BM + (int)(warp_m * (BM / WARPS_M) + (lane >> 2)),
             column_tile * BN + lane_channel, pixels, channels_end, out_height, out_width, y_by, r_by);
-    float2 x_norm[ROWS], r_norm[ROWS];
-    READ_X_NORM;
-    READ_R_NORM;
+    ASK_SUMS_EARLY;
     OUTPUTS added[PASS][ROWS];
 #ifdef RESIDUAL_EARLY
     load_residual(added, residual + residual_at, &at_y, 0);
@@ -308,8 +306,10 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv_mma(TENS
             arrived + arrived_at + tile, (__local uint *)memory + HEAD_BYTES / 4, split, splits, thread))
         return;
 #endif
+    ASK_SUMS_LATE;
+    FIND_NORMS;
     finish_tile(sum, added, y + y_at, residual + residual_at,
         (__local const float *)memory + lane_channel,
         weights + (size_t)column_tiles * slabs * (B_BYTES / sizeof(T)), &at_y, x_norm, r_norm,
-        row_sums + row_sums_at, act_a, act_b);
+        row_sums + row_sums_at, lane, act_a, act_b);
 }
