@@ -296,15 +296,17 @@ static int64_t column_at(int64_t row) {
     return row - in_block + 8 * (n / 2) + 2 * part + n % 2;
 }
 
-static double constant_at(const struct e2b_constant *constant, int64_t index) {
+static inline double constant_at(const struct e2b_constant *constant, int64_t index) {
     double value;
+    if (constant->dtype == E2B_F32)
+        return (double)((const float *)constant->data)[index];
     size_t bytes = e2b_dtype_bytes(constant->dtype);
     e2b_to_double(constant->dtype, (const char *)constant->data + (size_t)index * bytes, &value, 1);
     return value;
 }
 
 /* What a channel's weights are multiplied with, where the channel is normalised. */
-static double channel_scale(const struct e2b_packing *packing, int64_t channel) {
+static inline double channel_scale(const struct e2b_packing *packing, int64_t channel) {
     return packing->from[1] ? constant_at(packing->from[1], channel) : 1;
 }
 
@@ -449,21 +451,23 @@ struct packed_columns {
     int64_t outputs, channels, stride[2], weight_scale, scale, rounded;
 };
 
-#define COLUMNS_AT_ONCE 16 /* of rows of weights that are far apart in memory */
+#define COLUMNS_AT_ONCE 64 /* of rows of weights that are far apart in memory */
 
 static void add_weights_of(const struct e2b_packing *packing, const struct packed_columns *p,
     int64_t first, int64_t count, double sums[COLUMNS_AT_ONCE]) {
     enum e2b_dtype dtype = p->rounded ? E2B_F16 : E2B_F32;
     for (int64_t k = 0; packing->from[0] && k < p->channels; k++) {
+        double weights[COLUMNS_AT_ONCE];
+        float stored[COLUMNS_AT_ONCE];
         double each = (double)scale_of(p->weight_scale) * channel_scale(packing, k);
-        for (int64_t i = 0; i < count; i++) {
-            int64_t at = (first + i) * p->stride[0] + k * p->stride[1];
-            double weight = each * constant_at(packing->from[0], at);
-            uint32_t stored = 0;
-            e2b_from_double(dtype, &weight, &stored, 1);
-            e2b_to_double(dtype, &stored, &weight, 1);
-            sums[i] += weight;
-        }
+        read_weights(packing->from[0], first * p->stride[0] + k * p->stride[1], p->stride[0], count,
+            weights);
+        for (int64_t i = 0; i < count; i++)
+            weights[i] *= each;
+        e2b_from_double(dtype, weights, stored, count);
+        e2b_to_double(dtype, stored, weights, count);
+        for (int64_t i = 0; i < count; i++)
+            sums[i] += weights[i];
     }
 }
 
