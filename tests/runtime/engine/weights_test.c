@@ -165,6 +165,30 @@ static void packings_are_parts_of_one_block(void **state) {
     close_fixture(&fixture);
 }
 
+static void a_block_is_no_larger_than_the_device_gives(void **state) {
+    (void)state;
+    struct fixture fixture = open_fixture();
+    struct e2b_traits small = fixture.device->traits;
+    close_fixture(&fixture);
+    small.max_buffer_bytes = 2 * E2B_PART_ALIGN;
+    fixture = open_on(&small);
+    struct e2b_error err = {0};
+    const struct e2b_packing packings[] = {
+        packing_of(&constant, "a"), packing_of(&constant, "b"), packing_of(&constant, "c")};
+    const struct e2b_packing *all[] = {&packings[0], &packings[1], &packings[2]};
+    struct e2b_packed placed[3];
+    float got[3];
+    assert_ok(e2b_weights_get_all(fixture.weights, all, 3, &err), err);
+    for (int i = 0; i < 3; i++) {
+        assert_ok(e2b_weights_get(fixture.weights, &packings[i], &placed[i], &err), err);
+        read_at(&fixture, placed[i].block, placed[i].offset, got, sizeof got);
+        assert_true(got[2] == 2 * values[2]);
+    }
+    assert_int_equal(packed, 3);
+    assert_true(placed[0].block != placed[1].block || placed[0].block != placed[2].block);
+    close_fixture(&fixture);
+}
+
 static size_t order[3];
 
 static void pack_and_note(const struct e2b_packing *packing, void *to) {
@@ -209,6 +233,7 @@ int main(void) {
         cmocka_unit_test(the_device_gets_what_was_packed),
         cmocka_unit_test(constants_are_read_from_their_file),
         cmocka_unit_test(packings_are_parts_of_one_block),
+        cmocka_unit_test(a_block_is_no_larger_than_the_device_gives),
         cmocka_unit_test(the_largest_is_packed_first),
         cmocka_unit_test(a_failed_allocation_is_told_and_can_be_tried_again),
     };
