@@ -74,6 +74,17 @@ static enum e2b_status enqueue(struct e2b_queue *queue, struct command *command,
     return E2B_OK;
 }
 
+/* What was enqueued runs already. A kernel may stand for many launches: the first ones run while
+ * the others are enqueued. */
+static enum e2b_status pass_host_time(
+    struct e2b_queue *queue, int64_t cost_ns, struct e2b_error *err) {
+    struct sim *sim = queue->sim;
+    if (cost_ns <= 0 || sim->threaded || e2b_sim_flush(queue, err) != E2B_OK)
+        return err->status;
+    e2b_sim_advance(&sim->device, e2b_sim_now_ns(&sim->device) + cost_ns);
+    return E2B_OK;
+}
+
 static enum e2b_status check_kernel(const struct sim *sim, const struct e2b_kernel *kernel,
     const size_t global[3], const size_t local[3], struct e2b_error *err) {
     int count = kernel->row.arg_count ? kernel->row.arg_count : kernel->arg_count;
@@ -89,16 +100,6 @@ static enum e2b_status check_kernel(const struct sim *sim, const struct e2b_kern
     if (group > (size_t)sim->device.traits.max_group)
         return e2b_fail(err, E2B_INVALID, "a group of %zu work-items is outside 1..%lld", group,
             (long long)sim->device.traits.max_group);
-    return E2B_OK;
-}
-
-/* It stands for many launches: the first ones run while the others are enqueued. */
-static enum e2b_status pass_host_time(
-    struct e2b_queue *queue, int64_t cost_ns, struct e2b_error *err) {
-    struct sim *sim = queue->sim;
-    if (cost_ns <= 0 || sim->threaded || e2b_sim_flush(queue, err) != E2B_OK)
-        return err->status;
-    e2b_sim_advance(&sim->device, e2b_sim_now_ns(&sim->device) + cost_ns);
     return E2B_OK;
 }
 
@@ -142,7 +143,9 @@ static enum e2b_status enqueue_copy(struct e2b_queue *queue, unsigned char *to,
     command->to = to;
     command->from = from;
     command->bytes = bytes;
-    return enqueue(queue, command, event, err);
+    return enqueue(queue, command, event, err) == E2B_OK
+        ? pass_host_time(queue, queue->sim->options.copy_enqueue_ns, err)
+        : err->status;
 }
 
 enum e2b_status e2b_sim_enqueue_write(struct e2b_queue *queue, struct e2b_buffer *to,

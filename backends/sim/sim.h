@@ -5,7 +5,7 @@
  * advances at 1 / slowdown of its speed, slowdown = max(1, sum of their demands), 1 for a lone one.
  *
  * Virtual time moves only in e2b_sim_advance, e2b_sim_run_until_idle, finish, event_wait,
- * queue_destroy and the enqueueing of a kernel with an enqueue_cost; notifications are called from
+ * queue_destroy and the enqueueing of what has a cost for that; notifications are called from
  * them. In real time a thread of the device moves it and calls notifications. */
 #ifndef E2B_BACKENDS_SIM_SIM_H
 #define E2B_BACKENDS_SIM_SIM_H
@@ -54,6 +54,7 @@ struct e2b_sim_options {
     bool any_kernel; /* kernels of other names exist too, have no effect and take any_kernel_ns */
     int64_t any_kernel_ns;
     int64_t copy_ns;                 /* of any copy, before its first byte */
+    int64_t copy_enqueue_ns;         /* of the thread that enqueues a copy, see enqueue_cost */
     double copy_bytes_per_ns;        /* 0: copies take no time beyond copy_ns */
     const struct e2b_traits *traits; /* NULL: a small GPU with 1 GiB */
     uint64_t seed;                   /* of random faults */

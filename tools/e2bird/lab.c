@@ -16,7 +16,7 @@ struct lab_args {
     struct arg_list models, policies, rivals, arrivals;
     const char *table, *tune_table, *device, *precision, *target, *folder, *loads, *measure;
     struct arg_ints sizes;
-    double seconds;
+    double seconds, copy_host_us, stalls;
     int repeats, seed, instances, slots, tune_runs, percentile;
     bool peak, bound, again, deadlines, trace;
 };
@@ -131,6 +131,8 @@ static enum e2b_status take_args(const struct lab_args *args, struct e2b_lab_tab
         setup->rig.sizes[setup->rig.size_count++] = given ? args->sizes.items[i] : usual_sizes[i];
     if (args->table && e2b_lab_table_read(args->table, table, err) != E2B_OK)
         return err->status;
+    table->copy_host_ns = (int64_t)(1000 * args->copy_host_us);
+    table->stall_share = args->stalls / 100;
     setup->rig.table = args->table ? table : NULL;
     setup->seconds = args->seconds;
     matrix->repeats = args->repeats;
@@ -224,6 +226,10 @@ static int lab(int argc, char **argv) {
             ARG_LIST, &given.models, 0, 0},
         {"--sim", "TABLE", "simulate the device that this table was measured on", ARG_TEXT,
             &given.table, 0, 0},
+        {"--copy-host", "US", "of --sim: what a copy takes of the enqueueing thread (default 0)",
+            ARG_NUMBER, &given.copy_host_us, 0, 1000},
+        {"--stalls", "P", "of --sim: percent of batches that take twice their time (default 0)",
+            ARG_NUMBER, &given.stalls, 0, 100},
         {"--measure", "TABLE", "only measure the models and write such a table", ARG_TEXT,
             &given.measure, 0, 0},
         {"--policy", "NAME[:OPT=N,..]", "a policy with options (default: each as it comes)",

@@ -2,6 +2,7 @@
 
 #include "backends/sim/sim.h"
 #include "onnx.pb-c.h"
+#include "tools/lab/random.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@ struct e2b_lab_stand_in {
     struct e2b_lab_table table;
     int length[E2B_LAB_MAX_MODELS]; /* floats of an input; a different number for each model */
     struct e2b_device *device;
+    struct e2b_lab_random stalls;
 };
 
 /* The arguments of kernels/reduce for a mean over all but the first dimension. */
@@ -41,10 +43,14 @@ static int64_t enqueue_cost(void *context, const struct e2b_sim_args *args) {
     return timing->host_ns[size] / LAUNCHES;
 }
 
+/* One launch stalls for as long as its batch takes. */
 static int64_t cost(void *context, const struct e2b_sim_args *args) {
+    struct e2b_lab_stand_in *stand_in = context;
     int size;
-    const struct e2b_lab_timing *timing = timing_of(context, args, &size);
-    return timing->solo_ns[size] / LAUNCHES;
+    const struct e2b_lab_timing *timing = timing_of(stand_in, args, &size);
+    bool stalls =
+        e2b_lab_random_uniform(&stand_in->stalls) < stand_in->table.stall_share / LAUNCHES;
+    return timing->solo_ns[size] / LAUNCHES + (stalls ? timing->solo_ns[size] : 0);
 }
 
 static double demand(void *context, const struct e2b_sim_args *args) {
@@ -103,6 +109,7 @@ enum e2b_status e2b_lab_stand_in_create(
     if (!stand_in)
         return e2b_fail_memory(err, "a simulated device");
     stand_in->table = *table;
+    stand_in->stalls = e2b_lab_random_make(0, "stalls");
     const struct e2b_sim_kernel kernel = {.run = mean,
         .cost = cost,
         .demand = demand,
@@ -112,7 +119,8 @@ enum e2b_status e2b_lab_stand_in_create(
     kernels[0].name = "reduce_group";
     kernels[1].name = "reduce_rows";
     kernels[2].name = "reduce_columns";
-    struct e2b_sim_options options = {.kernels = kernels, .kernel_count = 3};
+    struct e2b_sim_options options = {
+        .kernels = kernels, .kernel_count = 3, .copy_enqueue_ns = table->copy_host_ns};
     double float_ns;
     fit_copies(stand_in, &options.copy_ns, &float_ns);
     options.copy_bytes_per_ns = float_ns > 0 ? sizeof(float) / float_ns : 0;

@@ -56,6 +56,22 @@ static void a_lone_request_takes_its_time(void **state) {
     assert_true(outcome.upload_ms > 0.049 && outcome.upload_ms < 0.051);
 }
 
+/* A stalled batch takes twice its time, and what a copy takes of the host delays the next one. */
+static void stalls_and_copies_take_time(void **state) {
+    (void)state;
+    struct e2b_lab_table table = *bench_table();
+    table.stall_share = 0.1;
+    struct e2b_lab_outcome outcome = play_on(&table, "elastic", "poisson", 50, 1, 1);
+    assert_true(outcome.all.latency.p50_ns < 1400000);
+    assert_true(outcome.all.latency.p99_ns > 2 * 1250000);
+    assert_true(outcome.prediction.p99_error > 0.8);
+    table.stall_share = 0;
+    table.copy_host_ns = 30000;
+    struct e2b_lab_outcome copies = play_on(&table, "elastic", "poisson", 2000, 1, 1);
+    struct e2b_lab_outcome none = play("elastic", "poisson", 2000, 1, 1);
+    assert_true(none.most_lag_ms < copies.most_lag_ms);
+}
+
 /* Without slots on the device a batch's inputs are uploaded when it starts, on its own queue, and
  * its instance is free when its outputs are back: at a batch of one the same, at one of four the
  * copies of all four are in the way of each. */
@@ -120,6 +136,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_policy_answers_rightly_and_repeatably),
         cmocka_unit_test(a_lone_request_takes_its_time),
+        cmocka_unit_test(stalls_and_copies_take_time),
         cmocka_unit_test(gathered_inputs_travel_with_their_batch),
         cmocka_unit_test(answers_wait_for_a_launch_at_most),
         cmocka_unit_test(overload_shows_in_latency_and_refusals),
