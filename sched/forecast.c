@@ -9,7 +9,8 @@
 #define MAX_CONTENTION 4.0
 #define LEAST_LEFT 0.0625 /* of its duration: what a batch that is overdue is thought to need */
 #define CLEARLY_MORE 1.1
-#define FIRST_ERROR 0.01  /* upper bound of the first bucket, */
+#define USUAL 0.9        /* share of durations that a margin covers: a device stalls now and then */
+#define FIRST_ERROR 0.01 /* upper bound of the first bucket, */
 #define ERROR_GROWTH 1.15 /* and from bucket to bucket */
 
 static double slowdown(double contention, double demand, int count) {
@@ -264,7 +265,7 @@ static void count_error(struct e2b_forecast_model *model, double ratio) {
 
 static void move_margin(struct e2b_forecast_model *model, double ratio) {
     e2b_sched_quantile_add(&model->ratios, ratio);
-    model->margin = e2b_sched_quantile_get(&model->ratios, model->percentile, 1);
+    model->margin = e2b_sched_quantile_get(&model->ratios, USUAL, 1);
     if (model->margin < 1)
         model->margin = 1;
 }

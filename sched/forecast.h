@@ -29,7 +29,9 @@ struct e2b_forecast_model {
     double quickest_ns;
     double percentile;                /* 0 .. 1 */
     struct e2b_sched_quantile ratios; /* measured / predicted */
-    double margin;                    /* of those, at the percentile; 1 or more */
+    double margin; /* of those, what nine of ten do not exceed; 1 or more. Not the percentile of
+                    * the target: where some batches stall, all would be thought that slow, and run
+                    * in small batches, which are slower */
     uint64_t count, under;
     double error_sum;
     uint64_t errors[E2B_FORECAST_ERROR_BUCKETS];

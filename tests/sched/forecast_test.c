@@ -125,6 +125,21 @@ static void durations_and_contention_follow_what_is_measured(void **state) {
     e2b_forecast_finish(&forecast);
 }
 
+/* One batch of twenty stalls: the others are not thought slow for that. */
+static void rare_stalls_leave_the_margin(void **state) {
+    (void)state;
+    struct e2b_forecast forecast = forecast_of(1);
+    int64_t now_ns = 0;
+    for (int i = 0; i < 400; i++) {
+        int64_t duration_ns = (i % 20 == 0 ? 2 : 1) * (int64_t)forecast.models[0].solo_ns[0];
+        e2b_forecast_start(&forecast, &ONE, 0);
+        e2b_forecast_pass(&forecast, now_ns += duration_ns);
+        e2b_forecast_completed(&forecast, 0, 0, 0, duration_ns);
+    }
+    assert_true(forecast.models[0].margin < 1.1);
+    e2b_forecast_finish(&forecast);
+}
+
 static void the_best_composition_may_leave_sizes_out(void **state) {
     (void)state;
     struct e2b_forecast forecast = forecast_of(1);
@@ -168,6 +183,7 @@ int main(void) {
         cmocka_unit_test(a_batch_waits_until_it_is_enqueued),
         cmocka_unit_test(a_running_batch_advances_and_ends),
         cmocka_unit_test(durations_and_contention_follow_what_is_measured),
+        cmocka_unit_test(rare_stalls_leave_the_margin),
         cmocka_unit_test(the_best_composition_may_leave_sizes_out),
         cmocka_unit_test(an_unknown_duration_is_that_of_a_neighbour_by_proportion),
     };
