@@ -166,7 +166,8 @@ static void play_decisions(const struct e2b_sched_model *model, int stride, int 
                 continue;
             runs[running++] = actions.list[j];
             for (int slot = 0; slot < actions.list[j].span; slot += stride) {
-                struct e2b_sched_event ready = READY(++at_ns, actions.list[j].first + slot);
+                at_ns++;
+                struct e2b_sched_event ready = READY(at_ns, actions.list[j].first + slot);
                 int64_t spent_ns = time_event(policy, ready, &actions);
                 if (slot == 0)
                     keep_least(&arrivals_ns[i], spent_ns, play);
