@@ -88,6 +88,17 @@ static void add_strides(struct e2b_launch *launch, const struct e2b_tensor *tens
     e2b_launch_int(launch, tensor->stride[tensor->shape.rank - 1]);
 }
 
+void e2b_conv_add_layout(const struct e2b_call *call, struct e2b_launch *launch) {
+    const struct e2b_conv_params *params = call->params;
+    const struct e2b_tensor *y = &call->outputs[0].tensor;
+    add_strides(launch, &call->inputs[E2B_CONV_X].tensor);
+    add_strides(launch, y);
+    add_strides(launch,
+        e2b_has_input(call, E2B_CONV_RESIDUAL) ? &call->inputs[E2B_CONV_RESIDUAL].tensor : y);
+    e2b_launch_float(launch, (double)params->epilogue.activation.a);
+    e2b_launch_float(launch, (double)params->epilogue.activation.b);
+}
+
 void e2b_conv_add_geometry(const struct e2b_call *call, struct e2b_launch *launch) {
     const struct e2b_conv_params *params = call->params;
     struct e2b_conv_geometry g;
@@ -97,13 +108,7 @@ void e2b_conv_add_geometry(const struct e2b_call *call, struct e2b_launch *launc
         g.group_c, g.group_m, g.group, e2b_conv_channels_end(call)};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         e2b_launch_int(launch, numbers[i]);
-    const struct e2b_tensor *y = &call->outputs[0].tensor;
-    add_strides(launch, &call->inputs[E2B_CONV_X].tensor);
-    add_strides(launch, y);
-    add_strides(launch,
-        e2b_has_input(call, E2B_CONV_RESIDUAL) ? &call->inputs[E2B_CONV_RESIDUAL].tensor : y);
-    e2b_launch_float(launch, (double)params->epilogue.activation.a);
-    e2b_launch_float(launch, (double)params->epilogue.activation.b);
+    e2b_conv_add_layout(call, launch);
 }
 
 float e2b_conv_weight_at(const struct e2b_constant *constant, int64_t index) {

@@ -277,17 +277,10 @@ static int add_weights(const struct e2b_call *call, const struct problem *p,
     return e2b_launch_list_pack(list, &packing);
 }
 
-static void add_strides(struct e2b_launch *launch, const struct e2b_tensor *tensor) {
-    e2b_launch_int(launch, tensor->stride[0]);
-    e2b_launch_int(launch, tensor->shape.rank == 4 ? tensor->stride[2] : 0);
-    e2b_launch_int(launch, tensor->stride[tensor->shape.rank - 1]);
-}
-
 static void add_geometry(const struct e2b_call *call, const struct problem *p,
     const struct cut *cut, struct e2b_launch *launch) {
     const struct e2b_conv_geometry *g = &p->g;
     const struct e2b_conv_params *params = p->params;
-    const struct e2b_tensor *y = &call->outputs[0].tensor;
     int64_t x_end = e2b_ceil_div(g->c, E2B_OCTET) * E2B_OCTET;
     const int64_t numbers[] = {cut->line_tiles * cut->column_tiles * cut->channel_tiles,
         cut->channel_tiles, cut->column_tiles, p->slabs, cut->image_lines, cut->wrap, cut->columns,
@@ -296,12 +289,7 @@ static void add_geometry(const struct e2b_call *call, const struct problem *p,
         p->outputs_end};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         e2b_launch_int(launch, numbers[i]);
-    add_strides(launch, &call->inputs[E2B_CONV_X].tensor);
-    add_strides(launch, y);
-    add_strides(launch,
-        e2b_has_input(call, E2B_CONV_RESIDUAL) ? &call->inputs[E2B_CONV_RESIDUAL].tensor : y);
-    e2b_launch_float(launch, (double)params->epilogue.activation.a);
-    e2b_launch_float(launch, (double)params->epilogue.activation.b);
+    e2b_conv_add_layout(call, launch);
 }
 
 enum e2b_status e2b_conv_patch_emit(

@@ -48,6 +48,9 @@ struct e2b_launch *e2b_conv_launch(const struct e2b_call *call, struct e2b_launc
     const struct e2b_source *source, const char *kernel, const char *more);
 /* Append the last arguments, CONV_GEOMETRY there. */
 void e2b_conv_add_geometry(const struct e2b_call *call, struct e2b_launch *launch);
+/* Only what it ends with: strides of a sample, a row and a pixel of x, y and the residual (those of y
+ * if there is none), then the activation's numbers. */
+void e2b_conv_add_layout(const struct e2b_call *call, struct e2b_launch *launch);
 
 /* Output channels and the pad lanes that must be written. */
 int64_t e2b_conv_channels_end(const struct e2b_call *call);
