@@ -84,4 +84,7 @@ const struct e2b_step *e2b_plan_step(const struct e2b_plan *plan, int index);
 struct e2b_program *e2b_plan_program(const struct e2b_plan *plan, const struct e2b_step *step);
 int64_t e2b_plan_arena_bytes(const struct e2b_plan *plan);
 
+/* Sets those options of a graph that depend on the device that it will run on. */
+void e2b_plan_suit_graph(const struct e2b_traits *traits, struct e2b_graph_options *options);
+
 #endif

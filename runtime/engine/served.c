@@ -92,17 +92,14 @@ static enum e2b_status make_graph(
     struct e2b_served *served, struct e2b_granularity *size, struct e2b_error *err) {
     int64_t in[E2B_MAX_INPUTS], out[E2B_MAX_OUTPUTS];
     slot_strides(served, in, out);
-    const struct e2b_graph_options options = {
+    struct e2b_graph_options options = {
         .batch = served->batchable ? size->size : (int)served->inputs[0].shape.dims[0],
         .precision = served->options.precision,
-        .channel_align = served->device->traits.channel_align,
-        .planar = served->device->traits.is_cpu,
-        .sums_rows = served->device->traits.ptx_sm >= E2B_MMA_SM,
-        .core_caches = served->device->traits.is_cpu,
         .input_stride = in,
         .output_stride = out,
         .image = served->options.image,
     };
+    e2b_plan_suit_graph(&served->device->traits, &options);
     if (e2b_graph_create(served->model, &options, &size->graph, err) != E2B_OK)
         return e2b_error_while(err, "preparing batch size %d", size->size);
     return E2B_OK;

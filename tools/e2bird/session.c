@@ -83,12 +83,9 @@ static enum e2b_status build(
     struct e2b_graph_options graph = {
         .batch = options->batch,
         .precision = options->precision,
-        .channel_align = session->device->traits.channel_align,
-        .planar = session->device->traits.is_cpu,
-        .sums_rows = session->device->traits.ptx_sm >= E2B_MMA_SM,
-        .core_caches = session->device->traits.is_cpu,
         .image = {.input = -1},
     };
+    e2b_plan_suit_graph(&session->device->traits, &graph);
     if (!e2b_model_is_batchable(model) && e2b_model_input_count(model) > 0)
         graph.batch = (int)e2b_model_input(model, 0)->shape.dims[0];
     if (options->image)

@@ -37,14 +37,11 @@ static enum e2b_status make_graph(const struct session *session, int batch,
     struct e2b_graph_options options = {
         .batch = batch,
         .precision = precision,
-        .channel_align = session->device->traits.channel_align,
-        .planar = session->device->traits.is_cpu,
-        .sums_rows = session->device->traits.ptx_sm >= E2B_MMA_SM,
-        .core_caches = session->device->traits.is_cpu,
         .input_stride = in,
         .output_stride = outputs,
         .image = {.input = -1},
     };
+    e2b_plan_suit_graph(&session->device->traits, &options);
     if (!e2b_model_is_batchable(model) && e2b_model_input_count(model) > 0)
         options.batch = (int)e2b_model_input(model, 0)->shape.dims[0];
     return e2b_graph_create(session->model, &options, out, err);
