@@ -7,19 +7,20 @@
 
 #define POINTS 36       /* products of a tile and a channel pair */
 #define SIDE 4          /* pixels of an output tile */
+#define STEPS 4         /* channels, as in winograd_cpu.cl */
 #define MIN_CHANNELS 16 /* in and out: with fewer the transforms cost more than they save */
-#define MAX_SUBS 4
 /* Multiply-adds in the time that a weight takes to come from memory: a network's weights do not
  * stay in caches from run to run. */
-#define WEIGHT_COST 40
-#define GAIN 0.5 /* transforms and worse use of caches take the rest */
+#define WEIGHT_COST 14
+#define GAIN 0.7 /* transforms and worse use of caches take the rest */
 #define JOBS_PER_UNIT 4
+#define MIN_BLOCK 24 /* tiles, for the fetch of a weight */
 #define DEFAULT_L2_BYTES (256 * 1024)
 
 extern const struct e2b_source e2b_source_winograd_cpu;
 
 struct blocks {
-    int64_t lanes, rows, subs, v_tile, tile_blocks, panel_blocks, panels, group_floats;
+    int64_t lanes, rows, subs, span, v_tile, tile_blocks, panel_blocks, panels, group_floats;
 };
 
 static int64_t tile_count(const struct e2b_conv_geometry *g) {
@@ -56,25 +57,43 @@ bool e2b_conv_winograd_accepts(const struct e2b_call *call, char *reason, size_t
     return !refused;
 }
 
-/* The input tiles of a block stay in half the L2 cache; each compute unit gets several jobs. */
+/* Tiles of a register tile: of the most even cuts the largest. A register tile is taken to cost one
+ * product more than it has, for the loads of weights. */
+static int64_t tile_rows(int64_t tiles, int64_t most) {
+    int64_t best = most, least = 0;
+    for (int64_t rows = most; rows >= most - 2; rows--) {
+        int64_t cost = e2b_ceil_div(tiles, rows) * (2 * rows + 1);
+        if (least == 0 || cost < least) {
+            best = rows;
+            least = cost;
+        }
+    }
+    return best;
+}
+
+/* Input tiles of a block take half the L2 cache, but more if they are fewer than MIN_BLOCK; sums of
+ * the panels that are done together take a quarter. Each compute unit gets several jobs. */
 static struct blocks cut(const struct e2b_call *call, const struct e2b_conv_geometry *g) {
     const struct e2b_traits *traits = call->traits;
-    struct blocks b = {.lanes = traits->channel_align % 16 ? 8 : 16, .rows = 6};
+    struct blocks b = {.lanes = traits->channel_align % 16 ? 8 : 16};
     int64_t tiles = tile_count(g), l2 = traits->l2_bytes > 0 ? traits->l2_bytes : DEFAULT_L2_BYTES;
     int64_t wanted = JOBS_PER_UNIT * (traits->compute_units > 0 ? traits->compute_units : 1);
-    if (b.lanes == 16)
-        b.rows = e2b_ceil_div(tiles, 8) * 8 <= e2b_ceil_div(tiles, 7) * 7 ? 8 : 7;
+    int64_t point_bytes = POINTS * (int64_t)sizeof(float);
+    b.rows = tile_rows(tiles, b.lanes == 16 ? 8 : 6);
     b.v_tile = (e2b_ceil_div(g->c, b.lanes) + 1) * b.lanes; /* no power of two: caches alias */
-    b.subs = l2 / 2 / (POINTS * b.v_tile * b.rows * (int64_t)sizeof(float));
-    b.subs = b.subs < 1 ? 1 : b.subs > MAX_SUBS ? MAX_SUBS : b.subs;
-    while (b.subs > 1 && e2b_ceil_div(tiles, b.subs * b.rows) < wanted)
+    int64_t block = l2 / 2 / (point_bytes * b.v_tile);
+    block = block < MIN_BLOCK ? MIN_BLOCK : block;
+    b.subs = e2b_ceil_div(block < tiles ? block : tiles, b.rows);
+    b.panels = e2b_ceil_div(e2b_conv_channels_end(call), 2 * b.lanes);
+    while (b.subs > 1 && e2b_ceil_div(tiles, b.subs * b.rows) * b.panels < wanted)
         b.subs--;
     b.tile_blocks = e2b_ceil_div(tiles, b.subs * b.rows);
     b.tile_blocks = b.tile_blocks > wanted ? wanted : b.tile_blocks;
-    b.panels = e2b_ceil_div(e2b_conv_channels_end(call), 2 * b.lanes);
     b.panel_blocks = e2b_ceil_div(wanted, b.tile_blocks);
     b.panel_blocks = b.panel_blocks > b.panels ? b.panels : b.panel_blocks;
-    b.group_floats = POINTS * b.subs * b.rows * (b.v_tile + 2 * b.lanes);
+    b.span = l2 / 4 / (point_bytes * b.subs * b.rows * 2 * b.lanes);
+    b.span = b.span < 1 ? 1 : b.span;
+    b.group_floats = POINTS * b.subs * b.rows * (b.v_tile + 2 * b.lanes * b.span);
     return b;
 }
 
@@ -93,28 +112,29 @@ static void transform_weights(const float g[9], float to[POINTS]) {
                 half[i][0] * matrix[j][0] + half[i][1] * matrix[j][1] + half[i][2] * matrix[j][2];
 }
 
-/* numbers: [0] output channels, [1] input channels, [2] columns of a panel.
- * To [panel][point][c][column]. */
+/* numbers: [0] output channels, [1] input channels, [2] columns of a panel, [3] input channels with
+ * pads. To [panel][point][c][column]. */
 static void pack_winograd(const struct e2b_packing *packing, void *to) {
     const int64_t *n = packing->numbers;
     float *out = to, point[POINTS], g[9];
     memset(to, 0, packing->bytes);
-    for (int64_t first = 0; first < n[0]; first += n[2], out += POINTS * n[1] * n[2])
+    for (int64_t first = 0; first < n[0]; first += n[2], out += POINTS * n[3] * n[2])
         for (int64_t c = 0; c < n[1]; c++)
             for (int64_t j = 0; j < n[2] && first + j < n[0]; j++) {
                 for (int k = 0; k < 9; k++)
                     g[k] = e2b_conv_weight_at(packing->from[0], ((first + j) * n[1] + c) * 9 + k);
                 transform_weights(g, point);
                 for (int k = 0; k < POINTS; k++)
-                    out[(k * n[1] + c) * n[2] + j] = point[k];
+                    out[(k * n[3] + c) * n[2] + j] = point[k];
             }
 }
 
 static int pack_weights(const struct e2b_call *call, const struct e2b_conv_geometry *g,
     const struct blocks *b, struct e2b_launch_list *list) {
+    int64_t channels = e2b_ceil_div(g->c, STEPS) * STEPS;
     struct e2b_packing packing = {.from = {call->inputs[E2B_CONV_W].constant},
-        .numbers = {g->m, g->c, 2 * b->lanes},
-        .bytes = (size_t)(b->panels * POINTS * g->c * 2 * b->lanes) * sizeof(float),
+        .numbers = {g->m, g->c, 2 * b->lanes, channels},
+        .bytes = (size_t)(b->panels * POINTS * channels * 2 * b->lanes) * sizeof(float),
         .pack = pack_winograd};
     snprintf(packing.key, sizeof packing.key, "conv-winograd%" PRId64 " p%" PRId64, 2 * b->lanes,
         b->panels);
@@ -143,7 +163,8 @@ enum e2b_status e2b_conv_winograd_emit(
     e2b_launch_packed(launch, bias);
     e2b_launch_scratch(launch, scratch);
     e2b_launch_jobs(out, launch, call->traits, jobs);
-    const int64_t numbers[] = {b.group_floats, b.v_tile, b.subs, b.panel_blocks, b.tile_blocks};
+    const int64_t numbers[] = {
+        b.group_floats, b.v_tile, b.subs, b.span, b.panel_blocks, b.tile_blocks};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         e2b_launch_int(launch, numbers[i]);
     e2b_conv_add_geometry(call, launch);

@@ -37,6 +37,8 @@ static const struct e2b_op_case cases[] = {
         INPUTS(F32(1, 37, 17, 15), CONST_F32(19, 37, 3, 3))},
     {"3x3 of many channels", "conv", ATTRS(PADS(1, 1, 1, 1)),
         INPUTS(F32(1, 260, 14, 14), CONST_F32(90, 260, 3, 3), CONST_F32(90))},
+    {"3x3 of several spans of channels", "conv", ATTRS(PADS(1, 1, 1, 1)),
+        INPUTS(F32(1, 54, 31, 30), CONST_F32(140, 54, 3, 3), CONST_F32(140))},
     {"residual without bias", "conv",
         INPUTS(F32(1, 8, 4, 4), CONST_F32(9, 8, 1, 1), ABSENT, F32(1, 9, 4, 4)),
         .activation = {E2B_ACT_SILU, 0, 0}},
