@@ -21,18 +21,19 @@ class Spread:
         return cls(*statistics.quantiles(values, n=4, method="inclusive"))
 
 
-def take_turns(workers, rounds, turn_seconds):
-    """For each worker, for each round, the ns of each run. The order rotates from round to round.
-    A turn's first run, which finds another engine's data in the caches, does not count."""
+def take_turns(workers, rounds, turn_seconds, in_a_row=1):
+    """For each worker, for each round, the ns of each run, or of each run's share of `in_a_row`
+    that are enqueued together. The order rotates from round to round. A turn's first run, which
+    finds another engine's data in the caches, does not count."""
     runs = {}
     for worker in workers:
-        duration = min(worker.ask("run", MIN_RUNS))
+        duration = min(worker.ask("run", MIN_RUNS, in_a_row)) * in_a_row
         runs[worker] = max(MIN_RUNS, min(MAX_RUNS, int(turn_seconds * 1e9 / duration)))
     times = {worker: [] for worker in workers}
     for index in range(rounds):
         first = index % len(workers)
         for worker in workers[first:] + workers[:first]:
-            times[worker].append(worker.ask("run", 1 + runs[worker])[1:])
+            times[worker].append(worker.ask("run", 1 + runs[worker], in_a_row)[1:])
     return times
 
 

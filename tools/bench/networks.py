@@ -66,6 +66,59 @@ def _product(name, precision):
     return target
 
 
+def layers(name, precision="fp32"):
+    """Each different convolution of a network as a file of its own, without bias: (what it is, how
+    often it occurs, file). Images are in channels-last order, of the precision from end to end."""
+    model = onnx.shape_inference.infer_shapes(onnx.load(path(name)))
+    shapes = {value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+              for value in (*model.graph.input, *model.graph.value_info, *model.graph.output)}
+    weights = {tensor.name: list(tensor.dims) for tensor in model.graph.initializer}
+    found = {}
+    for node in model.graph.node:
+        if node.op_type == "Conv":
+            attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+            layer = (tuple(shapes[node.input[0]][1:]), tuple(weights[node.input[1]]),
+                     tuple(sorted((key, tuple(value) if isinstance(value, list) else value)
+                                  for key, value in attributes.items())))
+            found[layer] = found.get(layer, 0) + 1
+    return [(_layer_name(*layer), count, _layer(name, index, precision, *layer))
+            for index, (layer, count) in enumerate(found.items())]
+
+
+def _layer_name(image, weight, attributes):
+    attributes, (channels, height, width) = dict(attributes), image
+    stride, groups = attributes.get("strides", (1, 1))[0], attributes.get("group", 1)
+    return (f"{weight[2]}x{weight[3]}{f'/{stride}' if stride > 1 else ''}"
+            f"{f' in {groups} groups' if groups > 1 else ''}"
+            f" {channels}-{weight[0]} of {height}x{width}")
+
+
+def _layer(name, index, precision, image, weight, attributes):
+    """Its input has rows of pixels, so that no engine takes it for an image in another order."""
+    target = FOLDER / "layers" / f"{name}_{index}_{precision}.onnx"
+    if target.exists():
+        return target
+    kind = TensorProto.FLOAT16 if precision == "fp16" else TensorProto.FLOAT
+    values = network.RandomWeights(f"{name}_{index}").filters("", weight).astype(np.float16)
+    values = values if precision == "fp16" else values.astype(np.float32)
+    channels, height, width = image
+    nodes = [helper.make_node("Reshape", ["x", "shape"], ["rows"], name="rows"),
+             helper.make_node("Transpose", ["rows"], ["image"], name="image", perm=[0, 3, 1, 2]),
+             helper.make_node("Conv", ["image", "weight"], ["result"], name="layer",
+                              **dict(attributes)),
+             helper.make_node("Transpose", ["result"], ["y"], name="y", perm=[0, 2, 3, 1])]
+    graph = helper.make_graph(
+        nodes, target.stem,
+        [helper.make_tensor_value_info("x", kind, ["batch", height, width * channels])],
+        [helper.make_tensor_value_info("y", kind, ["batch", None, None, weight[0]])],
+        [numpy_helper.from_array(values, "weight"),
+         numpy_helper.from_array(np.array([0, height, width, channels]), "shape")])
+    model = helper.make_model(graph, ir_version=network.IR_VERSION,
+                              opset_imports=[helper.make_opsetid("", network.OPSET)])
+    network.write(target, model.SerializeToString(deterministic=True))
+    return target
+
+
 def _with_free_batch(source):
     """A copy whose batch is free, or the file itself where its shape arithmetic needs one batch."""
     target = source.with_name(f"{source.stem}.free.onnx")

@@ -7,8 +7,10 @@ import time
 
 import numpy as np
 
+from engine import Engine
 
-class OnnxRuntime:
+
+class OnnxRuntime(Engine):
     """Its threads wait for work by spinning or by sleeping; which is faster depends on what else
     the machine does, so that both are tried and the faster one is kept."""
 
@@ -59,14 +61,14 @@ class OnnxRuntime:
             self._session = None
             self._open(batch, spinning=True)
 
-    def run(self):
+    def start(self):
         self._outputs = self._session.run(None, self._inputs)
 
     def output(self):
         return self._outputs[0]
 
 
-class OpenVino:
+class OpenVino(Engine):
     def __init__(self, path, _precision, threads):
         import openvino
 
@@ -88,10 +90,7 @@ class OpenVino:
         self._array = array
         self._request.set_input_tensor(self._openvino.Tensor(array, shared_memory=True))
 
-    def settle(self):
-        """There is nothing to try."""
-
-    def run(self):
+    def start(self):
         self._request.infer()
 
     def output(self):
@@ -106,26 +105,26 @@ def engine(name):
     return {"onnxruntime": OnnxRuntime, "openvino": OpenVino}[name]
 
 
-def answer(runtime, request):
-    verb, *rest = request.split(maxsplit=1)
+def answer(runtime, verb, rest):
     start = time.perf_counter_ns()
     if verb == "prepare":
-        runtime.prepare(np.load(rest[0].split(maxsplit=1)[1]))
+        runtime.prepare(np.load(rest.split(maxsplit=1)[1]))
         ready = time.perf_counter_ns()
         runtime.run()
         return [ready - start, time.perf_counter_ns() - ready]
     if verb == "run":
         times = []
+        count, in_a_row = map(int, f"{rest} 1".split()[:2])
         runtime.settle()
-        for _ in range(int(rest[0])):
+        for _ in range(count):
             start = time.perf_counter_ns()
-            runtime.run()
-            times.append(time.perf_counter_ns() - start)
+            runtime.run(in_a_row)
+            times.append((time.perf_counter_ns() - start) // in_a_row)
         return times
     if verb == "output":
-        np.save(rest[0], runtime.output())
+        np.save(rest, runtime.output())
         return []
-    raise ValueError("unknown request; there are prepare, run and output")
+    raise ValueError("unknown request; there are open, prepare, run and output")
 
 
 def main():
@@ -142,8 +141,14 @@ def main():
         runtime = kind(path, precision, int(threads))
         say("ok", time.perf_counter_ns() - start, runtime.identity)
         for request in sys.stdin:
+            verb, _, rest = request.rstrip("\n").partition(" ")
             try:
-                say("ok", *answer(runtime, request.rstrip("\n")))
+                if verb == "open":
+                    runtime, start = None, time.perf_counter_ns()
+                    runtime = kind(rest, precision, int(threads))
+                    say("ok", time.perf_counter_ns() - start)
+                else:
+                    say("ok", *answer(runtime, verb, rest))
             except Exception as error:  # the next request may succeed
                 say("error", f"{type(error).__name__}: {error}".split("\n")[0])
     except Exception as error:

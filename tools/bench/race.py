@@ -65,7 +65,7 @@ def compare_outputs(output, reference):
 
 
 def run(case, workers, array, folder, tolerance, reference, rounds, turn_seconds, prepared=None,
-        together=False):
+        together=False, in_a_row=1):
     """`reference(outputs)` gives the samples that count and their right values, from the outputs by
     engine. `prepared(worker)` is called when one is ready. `together`: prepared all at once."""
     result = Result(case)
@@ -95,7 +95,7 @@ def run(case, workers, array, folder, tolerance, reference, rounds, turn_seconds
     if trusted:
         report.progress(f"{case}: {rounds} rounds of {', '.join(w.name for w in trusted)}")
         try:
-            times = measure.take_turns(trusted, rounds, turn_seconds)
+            times = measure.take_turns(trusted, rounds, turn_seconds, in_a_row)
             result.turns = {worker.name: turns for worker, turns in times.items()}
         except Failed as error:
             result.failures[str(error).partition(":")[0]] = str(error)

@@ -41,7 +41,9 @@ def table(header, rows):
 
 
 def times(spread):
-    return f"{spread.median:.2f} ({spread.low:.2f}..{spread.high:.2f})"
+    digits = 2 if spread.median >= 1 else 3 if spread.median >= 0.1 else 4
+    median, low, high = (f"{value:.{digits}f}" for value in (spread.median, spread.low, spread.high))
+    return f"{median} ({low}..{high})"
 
 
 def ratio(spread):

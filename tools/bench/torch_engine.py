@@ -8,11 +8,12 @@ import torch
 
 import torch_from_onnx
 import torch_transformer
+from engine import Engine
 
 WARM_UP_RUNS = 3
 
 
-class Torch:
+class Torch(Engine):
     def __init__(self, path, precision, threads):
         torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cudnn.allow_tf32 = False
@@ -39,12 +40,9 @@ class Torch:
         if self._input.ndim == 4:
             self._input = self._input.contiguous(memory_format=torch.channels_last)
 
-    def _wait(self):
+    def wait(self):
         if self._device.type == "cuda":
             torch.cuda.synchronize()
-
-    def settle(self):
-        """There is nothing to try."""
 
     def output(self):
         return self._output.float().cpu().numpy().astype(np.float32)
@@ -56,9 +54,8 @@ class Eager(Torch):
         self._place(array)
 
     @torch.inference_mode()
-    def run(self):
+    def start(self):
         self._output = self._module(self._input)
-        self._wait()
 
 
 class CudaGraph(Torch):
@@ -78,9 +75,8 @@ class CudaGraph(Torch):
         with torch.cuda.graph(self._graph):
             self._output = self._module(self._input)
 
-    def run(self):
+    def start(self):
         self._graph.replay()
-        torch.cuda.synchronize()
 
 
 class Compiled(Torch):
@@ -99,9 +95,8 @@ class Compiled(Torch):
             self.run()
 
     @torch.inference_mode()
-    def run(self):
+    def start(self):
         self._output = self._compiled(self._input)
-        self._wait()
 
 
 class AutoTuned(Compiled):

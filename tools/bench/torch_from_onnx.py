@@ -247,6 +247,10 @@ class Builder:
         shape = [first if shape[0] == 0 else shape[0], *shape[1:]]
         return self._trace.call_method("reshape", (self._values[node.input[0]], shape))
 
+    def op_transpose(self, node, attributes):
+        return self._trace.call_method("permute", (self._values[node.input[0]],
+                                                   *attributes["perm"]))
+
     def op_softmax(self, _node, attributes):
         if self._opset < 13:
             return FlatSoftmax(attributes.get("axis", 1))

@@ -2,7 +2,9 @@
  * standard input is a request, each gets one line of answer: "ok ..." or "error TEXT".
  *   prepare BATCH FILE.npy   -> ok NS NS      made ready with that first input, ones in
  *                               others; first inference
- *   run COUNT                -> ok NS NS ...  each whole inference, from enqueue to end
+ *   run COUNT [IN_A_ROW]     -> ok NS NS ...  COUNT times: from enqueue to end, of one inference or
+ *                               of so many in a row, each one's share
+ *   open MODEL.onnx          -> ok NS         another model in place of the first
  *   output FILE.npy          -> ok            the first output, written to the file
  * Before the first request it says: ok NS IDENTITY, the time to open device and model. */
 #include "runtime/base/clock.h"
@@ -18,6 +20,7 @@
 
 struct worker {
     enum e2b_dtype dtype;
+    const char *device_name, *variant;
     struct session session;
     struct execution execution;
 };
@@ -59,7 +62,8 @@ static enum e2b_status fill_others(struct worker *worker, struct e2b_error *err)
 }
 
 static enum e2b_status prepare(struct worker *worker, const char *request, struct e2b_error *err) {
-    struct execution_options options = {.precision = worker->dtype};
+    struct execution_options options = {
+        .precision = worker->dtype, .force_variant = worker->variant};
     int path = 0;
     if (sscanf(request, "%d %n", &options.batch, &path) != 1 || options.batch < 1 || !path)
         return e2b_fail(err, E2B_INVALID, "expected: prepare BATCH FILE.npy, BATCH 1 or more");
@@ -77,14 +81,21 @@ static enum e2b_status prepare(struct worker *worker, const char *request, struc
 
 static enum e2b_status run(struct worker *worker, const char *request, struct e2b_error *err) {
     static int64_t times[MAX_RUNS];
-    int count = atoi(request);
-    if (count < 1 || count > MAX_RUNS)
-        return e2b_fail(err, E2B_INVALID, "expected: run COUNT, 1..%d", MAX_RUNS);
+    int count = 0, in_a_row = 1;
+    if (sscanf(request, "%d %d", &count, &in_a_row) < 1 || count < 1 || count > MAX_RUNS
+        || in_a_row < 1)
+        return e2b_fail(err, E2B_INVALID,
+            "expected: run COUNT [IN_A_ROW], COUNT 1..%d, IN_A_ROW 1 "
+            "or more",
+            MAX_RUNS);
     for (int i = 0; i < count; i++) {
         int64_t start = e2b_clock_ns();
+        for (int k = 1; k < in_a_row; k++)
+            if (execution_start(&worker->execution, err) != E2B_OK)
+                return err->status;
         if (execution_run(&worker->execution, err) != E2B_OK)
             return err->status;
-        times[i] = e2b_clock_ns() - start;
+        times[i] = (e2b_clock_ns() - start) / in_a_row;
     }
     printf("ok");
     for (int i = 0; i < count; i++)
@@ -105,20 +116,33 @@ static enum e2b_status output(struct worker *worker, const char *path, struct e2
     return err->status;
 }
 
+static enum e2b_status open_model(struct worker *worker, const char *path, struct e2b_error *err) {
+    int64_t start = e2b_clock_ns();
+    execution_finish(&worker->execution);
+    session_close(&worker->session);
+    if (session_open(path, worker->device_name, &worker->session, err) == E2B_OK)
+        printf("ok %" PRId64 "\n", e2b_clock_ns() - start);
+    return err->status;
+}
+
 static enum e2b_status answer(struct worker *worker, const char *line, struct e2b_error *err) {
     static const struct {
         const char *name;
         enum e2b_status (*answer)(struct worker *, const char *, struct e2b_error *);
-    } requests[] = {{"prepare ", prepare}, {"run ", run}, {"output ", output}};
+    } requests[] = {
+        {"prepare ", prepare}, {"run ", run}, {"output ", output}, {"open ", open_model}};
     for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
         size_t length = strlen(requests[i].name);
         if (strncmp(line, requests[i].name, length))
             continue;
-        if (requests[i].answer != prepare && !worker->execution.instance)
+        if (requests[i].answer == prepare && !worker->session.device)
+            return e2b_fail(err, E2B_INVALID, "no model is open");
+        if ((requests[i].answer == run || requests[i].answer == output)
+            && !worker->execution.instance)
             return e2b_fail(err, E2B_INVALID, "nothing is prepared yet");
         return requests[i].answer(worker, line + length, err);
     }
-    return e2b_fail(err, E2B_INVALID, "unknown request; there are prepare, run and output");
+    return e2b_fail(err, E2B_INVALID, "unknown request; there are open, prepare, run and output");
 }
 
 static void answer_all(struct worker *worker) {
@@ -133,19 +157,19 @@ static void answer_all(struct worker *worker) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 4) {
+    if (argc != 4 && argc != 5) {
         fprintf(stderr,
-            "usage: bench_worker MODEL.onnx PRECISION DEVICE\n"
+            "usage: bench_worker MODEL.onnx PRECISION DEVICE [VARIANT]\n"
             "e2bird for cpu_compare and gpu_compare: reads requests, a line each, from standard "
-            "input.\n"
+            "input. VARIANT: the only one that its operator may take.\n"
             "  printf 'prepare 1 image.npy\\nrun 10\\n' | bench_worker resnet50.onnx fp32 auto\n");
         return 2;
     }
-    struct worker worker = {0};
+    struct worker worker = {.device_name = argv[3], .variant = argv[4]};
     struct e2b_error err = {0};
     int64_t start = e2b_clock_ns();
     if (session_precision(argv[2], &worker.dtype, &err) == E2B_OK
-        && session_open(argv[1], argv[3], &worker.session, &err) == E2B_OK)
+        && session_open(argv[1], worker.device_name, &worker.session, &err) == E2B_OK)
         printf("ok %" PRId64 " %s\n", e2b_clock_ns() - start, worker.session.device->identity);
     else
         printf("error %s\n", err.text);

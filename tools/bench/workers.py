@@ -74,8 +74,10 @@ class Worker:
         self._errors.close()
 
 
-def e2bird(name, worker, path, precision, device, **options):
-    return Worker(name, [worker, path, precision, device], **options)
+def e2bird(name, worker, path, precision, device, variant=None, **options):
+    """`variant`: the only one that its operator may take."""
+    return Worker(name, [worker, path, precision, device, *([variant] if variant else [])],
+                  **options)
 
 
 def peer(name, path, precision, threads, **options):

@@ -91,6 +91,7 @@ static enum e2b_status build(
     if (options->image)
         graph.image = *options->image;
     const struct e2b_plan_options plan = {.tuning = session->tuning,
+        .force_variant = options->force_variant,
         .explain = options->explain,
         .merge = options->merge,
         .times = options->times};
@@ -174,8 +175,12 @@ enum e2b_status execution_fill(struct execution *execution, uint32_t seed, struc
     return err->status;
 }
 
+enum e2b_status execution_start(struct execution *execution, struct e2b_error *err) {
+    return e2b_instance_run(execution->instance, 0, NULL, NULL, err);
+}
+
 enum e2b_status execution_run(struct execution *execution, struct e2b_error *err) {
-    if (e2b_instance_run(execution->instance, 0, NULL, NULL, err) != E2B_OK)
+    if (execution_start(execution, err) != E2B_OK)
         return err->status;
     return execution->session->device->ops->finish(e2b_instance_queue(execution->instance), err);
 }

@@ -31,6 +31,7 @@ struct execution_options {
     enum e2b_dtype precision;
     const struct e2b_image_input *image; /* NULL: none */
     struct e2b_text *explain;            /* NULL: none */
+    const char *force_variant;           /* NULL, or as in struct e2b_plan_options */
     enum e2b_merge_rule merge;
     bool times; /* as in struct e2b_plan_options */
 };
@@ -56,7 +57,9 @@ enum e2b_status execution_write(
     struct execution *execution, int input, const void *data, struct e2b_error *err);
 /* Seeded random numbers into every input: floats in 0..1, bytes in 0..255, other integers zero. */
 enum e2b_status execution_fill(struct execution *execution, uint32_t seed, struct e2b_error *err);
-/* Runs and waits. */
+/* Enqueues a run, behind those before. */
+enum e2b_status execution_start(struct execution *execution, struct e2b_error *err);
+/* Runs, and waits until this and all runs before have ended. */
 enum e2b_status execution_run(struct execution *execution, struct e2b_error *err);
 enum e2b_status execution_read(
     struct execution *execution, int output, void *data, struct e2b_error *err);

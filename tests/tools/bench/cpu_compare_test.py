@@ -17,6 +17,7 @@ import measure  # noqa: E402
 import networks  # noqa: E402
 import race  # noqa: E402
 import workers  # noqa: E402
+import compare as network_compare  # noqa: E402 (of tools/models, where networks looks)
 
 
 @pytest.fixture(scope="session")
@@ -129,13 +130,43 @@ def test_peers_agree_with_the_worker(build, tmp_path, peer):
                   lambda: workers.peer(peer, path, "fp32", 1)):
         worker = begin()
         worker.ask("prepare", 2, tmp_path / "in.npy")
-        assert len(worker.ask("run", 2)) == 2
+        assert len(worker.ask("run", 2)) == len(worker.ask("run", 2, 3)) == 2
         worker.ask("output", tmp_path / "out.npy")
         outputs.append(np.load(tmp_path / "out.npy"))
-        with pytest.raises(workers.Failed, match="there are prepare, run and output"):
+        with pytest.raises(workers.Failed, match="there are open, prepare, run and output"):
             worker.ask("fly")
         worker.close()
     np.testing.assert_allclose(*outputs, rtol=1e-3, atol=1e-6)
+
+
+def test_layers_of_a_network_one_by_one(build, tmp_path):
+    layers = networks.layers("mobilenet_v2")
+    assert sum(count for _, count, _ in layers) == 52
+    assert ("3x3/2 in 96 groups 96-96 of 112x112", 1) in [layer[:2] for layer in layers]
+    worker = workers.e2bird("e2bird", build / "tools/bench/bench_worker", layers[0][2], "fp32", "cpu")
+    for _, _, path in layers[:3]:
+        worker.ask("open", path)
+        array = networks.sample(path, 2)
+        np.save(tmp_path / "in.npy", array)
+        worker.ask("prepare", 2, tmp_path / "in.npy")
+        worker.ask("output", tmp_path / "out.npy")
+        right = network_compare.Reference(str(path)).run(array)
+        assert network_compare.relative_error(np.load(tmp_path / "out.npy"), right) < 1e-5
+    with pytest.raises(workers.Failed, match="missing.onnx"):
+        worker.ask("open", tmp_path / "missing.onnx")
+    with pytest.raises(workers.Failed, match="no model is open"):
+        worker.ask("prepare", 2, tmp_path / "in.npy")
+    worker.close()
+
+
+def test_a_variant_can_be_forced(build, tmp_path):
+    path = networks.path("light_squeezenet")
+    np.save(tmp_path / "in.npy", networks.sample(path, 1))
+    worker = workers.e2bird("e2bird", build / "tools/bench/bench_worker", path, "fp32", "cpu",
+                            "conv.nonsense")
+    with pytest.raises(workers.Failed, match="not the forced variant"):
+        worker.ask("prepare", 1, tmp_path / "in.npy")
+    worker.close()
 
 
 def test_a_wrong_shape_is_refused_and_the_worker_goes_on(build, tmp_path):

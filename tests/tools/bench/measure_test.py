@@ -17,7 +17,7 @@ print("ok 5 an engine of the test", flush=True)
 for line in sys.stdin:
     verb, _, rest = line.strip().partition(" ")
     if verb == "run":
-        print("ok", *[{ns}] * int(rest), flush=True)
+        print("ok", *[{ns}] * int(rest.split()[0]), flush=True)
     elif verb == "end":
         sys.exit("out of paper")
     else:
@@ -29,9 +29,9 @@ class Recorded:
     def __init__(self, name, ns, log):
         self.name, self._ns, self._log = name, ns, log
 
-    def ask(self, _verb, count):
+    def ask(self, _verb, count, in_a_row):
         self._log.append((self.name, count))
-        return [9 * self._ns] + [self._ns] * (count - 1)
+        return [9 * self._ns / in_a_row] + [self._ns / in_a_row] * (count - 1)
 
 
 class Turns(unittest.TestCase):
@@ -41,6 +41,13 @@ class Turns(unittest.TestCase):
         times = measure.take_turns([a, b], rounds=3, turn_seconds=0.4)
         self.assertEqual(log[2:], [("a", 5), ("b", 9), ("b", 9), ("a", 5), ("a", 5), ("b", 9)])
         self.assertEqual(times[a], [[1e8] * 4] * 3)
+
+    def test_a_turn_has_as_many_runs_when_they_go_in_a_row(self):
+        log = []
+        a = Recorded("a", 1e8, log)
+        times = measure.take_turns([a], rounds=1, turn_seconds=0.4, in_a_row=10)
+        self.assertEqual(log, [("a", 2), ("a", 5)])
+        self.assertEqual(times[a], [[1e7] * 4])
 
     def test_a_change_of_speed_between_rounds_cancels(self):
         own, peer = [[10, 10], [20, 20], [40, 40]], [[30, 30], [60, 60], [120, 120]]
