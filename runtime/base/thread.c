@@ -4,10 +4,13 @@
 #include <hwloc.h>
 #include <hwloc/glibc-sched.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#define MAX_SHARERS 31 /* beside the caller */
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static hwloc_topology_t machine; /* NULL: unknown */
@@ -118,6 +121,36 @@ int e2b_thread_start(pthread_t *out, const char *name, const char *pci_address,
     kernel_name[len] = '\0';
     pthread_setname_np(*out, kernel_name);
     return 0;
+}
+
+struct share {
+    void (*body)(void *context, int index);
+    void *context;
+    int count;
+    atomic_int next;
+};
+
+static void *take_shares(void *context) {
+    struct share *share = context;
+    for (int i; (i = atomic_fetch_add(&share->next, 1)) < share->count;)
+        share->body(share->context, i);
+    return NULL;
+}
+
+void e2b_thread_share(
+    const char *name, int count, int most, void (*body)(void *context, int index), void *context) {
+    struct share share = {.body = body, .context = context, .count = count};
+    pthread_t others[MAX_SHARERS];
+    int wanted = e2b_topology_get()->cores, started = 0;
+    wanted = wanted < most ? wanted : most;
+    wanted = (wanted < count ? wanted : count) - 1;
+    wanted = wanted < MAX_SHARERS ? wanted : MAX_SHARERS;
+    while (
+        started < wanted && e2b_thread_start(&others[started], name, "", take_shares, &share) == 0)
+        started++;
+    take_shares(&share);
+    for (int i = 0; i < started; i++)
+        pthread_join(others[i], NULL);
 }
 
 void *e2b_memory_near(const char *pci_address, size_t bytes) {

@@ -22,6 +22,11 @@ int e2b_topology_node_near(const char *pci_address);
 int e2b_thread_start(pthread_t *out, const char *name, const char *pci_address,
     void *(*body)(void *), void *context);
 
+/* Calls body(context, i) once for each i of 0..count-1, begun in that order, on this thread and on
+ * others: no more than `most` in all, nor than there are cores. Returns when all have ended. */
+void e2b_thread_share(
+    const char *name, int count, int most, void (*body)(void *context, int index), void *context);
+
 /* Page-aligned host memory bound to the node near a PCI device; NULL on failure. */
 void *e2b_memory_near(const char *pci_address, size_t bytes);
 void e2b_memory_release(void *memory, size_t bytes);

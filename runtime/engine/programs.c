@@ -27,7 +27,7 @@ struct e2b_programs {
 struct build {
     struct e2b_programs *programs;
     pthread_mutex_t lock;
-    int next, done, total;
+    int done, total;
     bool quiet, each; /* each: go on after a failure */
     struct e2b_error err;
 };
@@ -98,57 +98,39 @@ static bool is_due(const struct build *build, const struct item *item) {
     return !item->program && !(build->each && item->failed);
 }
 
-/* The next item to build, or NULL when there is none or a build failed. Called with the lock held.
- */
-static struct item *take(struct build *build) {
-    if (build->err.status != E2B_OK && !build->each)
-        return NULL;
-    while (build->next < build->programs->count) {
-        struct item *item = &build->programs->items[build->next++];
-        if (is_due(build, item))
-            return item;
-    }
-    return NULL;
+/* The item, if it is to be built and nothing failed before. Called with the lock held. */
+static struct item *take(struct build *build, int number) {
+    struct item *item = &build->programs->items[number];
+    return is_due(build, item) && (build->each || build->err.status == E2B_OK) ? item : NULL;
 }
 
-static void *builder(void *context) {
+static void build_one(void *context, int number) {
     struct build *build = context;
     struct e2b_device *device = build->programs->device;
     pthread_mutex_lock(&build->lock);
-    for (struct item *item; (item = take(build));) {
-        pthread_mutex_unlock(&build->lock);
-        struct e2b_program *program = NULL;
-        struct e2b_error err = {0};
-        device->ops->program_build(device, item->source, item->options, &program, &err);
-        pthread_mutex_lock(&build->lock);
-        item->program = program;
-        item->failed = err.status != E2B_OK;
-        build->done++;
-        if (err.status != E2B_OK && build->err.status == E2B_OK)
-            build->err = err;
-        if (!build->quiet)
-            e2b_progress("compiling kernels", build->done, build->total, item->source->path);
-    }
+    struct item *item = take(build, number);
     pthread_mutex_unlock(&build->lock);
-    return NULL;
+    if (!item)
+        return;
+    struct e2b_program *program = NULL;
+    struct e2b_error err = {0};
+    device->ops->program_build(device, item->source, item->options, &program, &err);
+    pthread_mutex_lock(&build->lock);
+    item->program = program;
+    item->failed = err.status != E2B_OK;
+    build->done++;
+    if (err.status != E2B_OK && build->err.status == E2B_OK)
+        build->err = err;
+    if (!build->quiet)
+        e2b_progress("compiling kernels", build->done, build->total, item->source->path);
+    pthread_mutex_unlock(&build->lock);
 }
 
 static void build_all(struct build *build) {
     for (int i = 0; i < build->programs->count; i++)
         build->total += is_due(build, &build->programs->items[i]);
-    if (build->total == 0)
-        return;
-    int threads = e2b_topology_get()->cores;
-    threads = threads < build->total ? threads : build->total;
-    threads = threads < MAX_BUILDERS ? threads : MAX_BUILDERS;
-    pthread_t started[MAX_BUILDERS];
-    int count = 0;
-    while (count < threads - 1
-        && e2b_thread_start(&started[count], "e2b-build", "", builder, build) == 0)
-        count++;
-    builder(build);
-    for (int i = 0; i < count; i++)
-        pthread_join(started[i], NULL);
+    e2b_thread_share("e2b-build", build->programs->count,
+        build->total < MAX_BUILDERS ? build->total : MAX_BUILDERS, build_one, build);
 }
 
 enum e2b_status e2b_programs_build(

@@ -1,5 +1,6 @@
 #include "runtime/engine/weights.h"
 
+#include "runtime/base/thread.h"
 #include "runtime/model/constants.h"
 
 #include <inttypes.h>
@@ -8,12 +9,14 @@
 #include <string.h>
 
 #define LEAST_BLOCK_BYTES 65536
+#define MAX_PACKERS 8 /* threads: each holds what it packs, and from what */
 #define KEY_CONSTANTS (sizeof(((struct e2b_packing *)0)->from) / sizeof(struct e2b_constant *))
 
 struct entry {
     struct entry *next;
     char key[sizeof(((struct e2b_packing *)0)->key)];
     uint64_t ids[KEY_CONSTANTS];
+    int64_t bytes;
     struct e2b_packed packed;
 };
 
@@ -189,11 +192,8 @@ static enum e2b_status place(struct e2b_weights *weights, const struct e2b_packi
     struct e2b_packed *packed, struct e2b_error *err) {
     struct e2b_device *device = weights->device;
     if (device->traits.host_unified) {
-        if (device->ops->buffer_create(
-                device, E2B_MEMORY_DEVICE, packing->bytes, &packed->buffer, err)
-                == E2B_OK
-            && fill(weights, packing, packed->buffer, err) == E2B_OK)
-            packed->block = packed->buffer;
+        device->ops->buffer_create(device, E2B_MEMORY_DEVICE, packing->bytes, &packed->buffer, err);
+        packed->block = packed->buffer;
         return err->status;
     }
     struct block *block = find_block(weights, aligned(packing->bytes), err);
@@ -203,34 +203,96 @@ static enum e2b_status place(struct e2b_weights *weights, const struct e2b_packi
     packed->offset = block->used;
     if (device->ops->buffer_part(
             device, block->buffer, block->used, packing->bytes, &packed->buffer, err)
-            == E2B_OK
-        && fill(weights, packing, packed->buffer, err) == E2B_OK)
+        == E2B_OK)
         block->used += aligned(packing->bytes);
     return err->status;
 }
 
-enum e2b_status e2b_weights_get(struct e2b_weights *weights, const struct e2b_packing *packing,
-    struct e2b_packed *out, struct e2b_error *err) {
-    struct entry *entry = find(weights, packing);
-    if (entry) {
-        *out = entry->packed;
-        return E2B_OK;
-    }
-    entry = calloc(1, sizeof *entry);
+/* The newest entry. */
+static void drop(struct e2b_weights *weights) {
+    struct entry *entry = weights->entries;
+    weights->entries = entry->next;
+    weights->bytes -= entry->bytes;
+    weights->device->ops->buffer_destroy(weights->device, entry->packed.buffer);
+    free(entry);
+}
+
+/* A new entry that has its place, but is not packed yet. */
+static enum e2b_status add(
+    struct e2b_weights *weights, const struct e2b_packing *packing, struct e2b_error *err) {
+    struct entry *entry = calloc(1, sizeof *entry);
     if (!entry)
         return e2b_fail_memory(err, "a packed weight");
-    if (place(weights, packing, &entry->packed, err) != E2B_OK) {
-        weights->device->ops->buffer_destroy(weights->device, entry->packed.buffer);
-        free(entry);
-        return e2b_error_while(
-            err, "placing weights on the device (%" PRId64 " bytes so far)", weights->bytes);
-    }
     snprintf(entry->key, sizeof entry->key, "%s", packing->key);
     key_ids(packing, entry->ids);
+    entry->bytes = (int64_t)packing->bytes;
     entry->next = weights->entries;
     weights->entries = entry;
-    weights->bytes += (int64_t)packing->bytes;
-    *out = entry->packed;
+    weights->bytes += entry->bytes;
+    size_t taken = aligned(packing->bytes);
+    if (place(weights, packing, &entry->packed, err) != E2B_OK)
+        drop(weights);
+    weights->expected -= taken < weights->expected ? taken : weights->expected;
+    return err->status;
+}
+
+struct filling {
+    struct e2b_weights *weights;
+    const struct e2b_packing **packings; /* newest entry last */
+    struct e2b_packed *places;
+    pthread_mutex_t lock;
+    struct e2b_error err;
+};
+
+static void fill_one(void *context, int which) {
+    struct filling *filling = context;
+    struct e2b_error err = {0};
+    pthread_mutex_lock(&filling->lock);
+    bool failed = filling->err.status != E2B_OK;
+    pthread_mutex_unlock(&filling->lock);
+    if (failed
+        || fill(filling->weights, filling->packings[which], filling->places[which].buffer, &err)
+            == E2B_OK)
+        return;
+    pthread_mutex_lock(&filling->lock);
+    if (filling->err.status == E2B_OK)
+        filling->err = err;
+    pthread_mutex_unlock(&filling->lock);
+}
+
+/* Entries for `count` packings that are new, or none. */
+static enum e2b_status add_all(struct e2b_weights *weights, const struct e2b_packing **packings,
+    int count, struct e2b_error *err) {
+    struct filling filling = {.weights = weights,
+        .packings = packings,
+        .places = calloc((size_t)count + 1, sizeof *filling.places),
+        .lock = PTHREAD_MUTEX_INITIALIZER};
+    int added = 0;
+    if (!filling.places)
+        return e2b_fail_memory(err, "the places of weights");
+    while (added < count && add(weights, packings[added], err) == E2B_OK)
+        filling.places[added++] = weights->entries->packed;
+    if (err->status == E2B_OK) {
+        e2b_thread_share("e2b-pack", count, MAX_PACKERS, fill_one, &filling);
+        if (filling.err.status != E2B_OK)
+            *err = filling.err;
+    }
+    int64_t bytes = weights->bytes;
+    while (err->status != E2B_OK && added-- > 0)
+        drop(weights);
+    pthread_mutex_destroy(&filling.lock);
+    free(filling.places);
+    return err->status == E2B_OK
+        ? E2B_OK
+        : e2b_error_while(err, "placing weights on the device (%" PRId64 " bytes in all)", bytes);
+}
+
+enum e2b_status e2b_weights_get(struct e2b_weights *weights, const struct e2b_packing *packing,
+    struct e2b_packed *out, struct e2b_error *err) {
+    const struct entry *entry = find(weights, packing);
+    if (!entry && add_all(weights, &packing, 1, err) != E2B_OK)
+        return err->status;
+    *out = (entry ? entry : weights->entries)->packed;
     return E2B_OK;
 }
 
@@ -247,27 +309,26 @@ static bool same_packing(const struct e2b_packing *a, const struct e2b_packing *
     return !memcmp(ids[0], ids[1], sizeof ids[0]) && !strcmp(a->key, b->key);
 }
 
-/* Whether it will have to be made when those before it are. */
-static bool is_new(
-    const struct e2b_weights *weights, const struct e2b_packing *const *packings, int which) {
-    for (int i = 0; i < which; i++)
-        if (same_packing(packings[i], packings[which]))
-            return false;
-    return !find(weights, packings[which]);
+/* Whether it is there, or among `count` others. */
+static bool is_known(const struct e2b_weights *weights, const struct e2b_packing *const *others,
+    int count, const struct e2b_packing *packing) {
+    for (int i = 0; i < count; i++)
+        if (same_packing(others[i], packing))
+            return true;
+    return find(weights, packing);
 }
 
 enum e2b_status e2b_weights_get_all(struct e2b_weights *weights,
     const struct e2b_packing **packings, int count, struct e2b_error *err) {
-    struct e2b_packed packed;
+    int made = 0;
     qsort(packings, (size_t)count, sizeof *packings, by_size);
     weights->expected = 0;
     for (int i = 0; i < count; i++)
-        weights->expected += is_new(weights, packings, i) ? aligned(packings[i]->bytes) : 0;
-    for (int i = 0; i < count && err->status == E2B_OK; i++) {
-        bool made = !find(weights, packings[i]);
-        e2b_weights_get(weights, packings[i], &packed, err);
-        weights->expected -= made ? aligned(packings[i]->bytes) : 0;
-    }
+        if (!is_known(weights, packings, made, packings[i])) {
+            weights->expected += aligned(packings[i]->bytes);
+            packings[made++] = packings[i];
+        }
+    add_all(weights, packings, made, err);
     weights->expected = 0;
     return err->status;
 }

@@ -3,6 +3,7 @@
 #include "tests/support.h"
 #include <errno.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -54,6 +55,26 @@ static void thread_runs_and_has_its_name(void **state) {
     assert_string_equal(name, "e2b-dispatcher-"); /* Linux takes 15 characters */
 }
 
+enum { SHARES = 200 };
+
+static void count_share(void *context, int index) {
+    atomic_int *counts = context;
+    counts[index]++;
+}
+
+static void shares_are_done_once_each(void **state) {
+    (void)state;
+    static const int most[] = {0, 1, 3, 1000};
+    for (size_t i = 0; i < sizeof most / sizeof *most; i++) {
+        atomic_int counts[SHARES + 1] = {0};
+        e2b_thread_share("share", SHARES, most[i], count_share, counts);
+        for (int k = 0; k < SHARES; k++)
+            assert_int_equal(counts[k], 1);
+        assert_int_equal(counts[SHARES], 0);
+    }
+    e2b_thread_share("share", 0, 4, count_share, NULL);
+}
+
 static void memory_is_aligned_zeroed_and_released(void **state) {
     (void)state;
     size_t page = (size_t)sysconf(_SC_PAGESIZE), bytes = 3 * page + 1;
@@ -73,6 +94,7 @@ int main(void) {
         cmocka_unit_test(topology_is_plausible),
         cmocka_unit_test(unknown_places_are_near_nothing),
         cmocka_unit_test(thread_runs_and_has_its_name),
+        cmocka_unit_test(shares_are_done_once_each),
         cmocka_unit_test(memory_is_aligned_zeroed_and_released),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,11 +3,12 @@
 #include "runtime/model/constants.h"
 #include "tests/support.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static int packed;
+static atomic_int packed;
 
 static void pack_doubled(const struct e2b_packing *packing, void *to) {
     const float *from = packing->from[0]->data;
@@ -108,24 +109,33 @@ static void the_device_gets_what_was_packed(void **state) {
     check_content(open_on(&unified));
 }
 
+enum { COUNT = 5000 }; /* too many to be kept in memory */
+
+/* 0, 1, 2 ... in a new file. */
+static const struct e2b_constant *store_numbers(
+    struct e2b_constants *store, char *path, float numbers[COUNT]) {
+    const struct e2b_shape shape = {1, {COUNT}};
+    const struct e2b_weight_file *file;
+    const struct e2b_constant *stored;
+    struct e2b_error err = {0};
+    for (int i = 0; i < COUNT; i++)
+        numbers[i] = (float)i;
+    close(mkstemp(path));
+    assert_ok(e2b_file_replace(path, numbers, COUNT * sizeof *numbers, &err), err);
+    assert_ok(e2b_constants_file(store, path, &file, &err), err);
+    assert_ok(e2b_constants_add_stored(store, E2B_F32, &shape, file, 0, &stored, &err), err);
+    return stored;
+}
+
 static void constants_are_read_from_their_file(void **state) {
     (void)state;
-    enum { COUNT = 5000 };
     char path[] = "/tmp/e2b-weights-XXXXXX";
     struct fixture fixture = open_fixture();
     struct e2b_error err = {0};
     struct e2b_constants *store = e2b_constants_create();
-    const struct e2b_shape shape = {1, {COUNT}};
-    const struct e2b_weight_file *file;
-    const struct e2b_constant *stored;
     struct e2b_packed placed;
-    static float numbers[COUNT], got[COUNT];
-    for (int i = 0; i < COUNT; i++)
-        numbers[i] = (float)i;
-    close(mkstemp(path));
-    assert_ok(e2b_file_replace(path, numbers, sizeof numbers, &err), err);
-    assert_ok(e2b_constants_file(store, path, &file, &err), err);
-    assert_ok(e2b_constants_add_stored(store, E2B_F32, &shape, file, 0, &stored, &err), err);
+    float numbers[COUNT], got[COUNT];
+    const struct e2b_constant *stored = store_numbers(store, path, numbers);
     struct e2b_packing packing = packing_of(stored, "a");
     packing.bytes = sizeof numbers;
     assert_ok(e2b_weights_get(fixture.weights, &packing, &placed, &err), err);
@@ -189,13 +199,6 @@ static void a_block_is_no_larger_than_the_device_gives(void **state) {
     close_fixture(&fixture);
 }
 
-static size_t order[3];
-
-static void pack_and_note(const struct e2b_packing *packing, void *to) {
-    memset(to, 0, packing->bytes);
-    order[packed++] = packing->bytes;
-}
-
 static void the_largest_is_packed_first(void **state) {
     (void)state;
     struct fixture fixture = open_fixture();
@@ -203,13 +206,42 @@ static void the_largest_is_packed_first(void **state) {
     struct e2b_packing packings[3] = {
         packing_of(&constant, "a"), packing_of(&constant, "b"), packing_of(&constant, "c")};
     const struct e2b_packing *all[3] = {&packings[0], &packings[1], &packings[2]};
-    const size_t bytes[3] = {8, 64, 16};
-    for (int i = 0; i < 3; i++) {
+    const size_t bytes[3] = {4, 12, 8};
+    struct e2b_packed placed[3];
+    for (int i = 0; i < 3; i++)
         packings[i].bytes = bytes[i];
-        packings[i].pack = pack_and_note;
-    }
     assert_ok(e2b_weights_get_all(fixture.weights, all, 3, &err), err);
-    assert_true(order[0] == 64 && order[1] == 16 && order[2] == 8);
+    for (int i = 0; i < 3; i++)
+        assert_ok(e2b_weights_get(fixture.weights, &packings[i], &placed[i], &err), err);
+    assert_true(placed[1].offset < placed[2].offset && placed[2].offset < placed[0].offset);
+    close_fixture(&fixture);
+}
+
+static void one_that_fails_leaves_none(void **state) {
+    (void)state;
+    struct fixture fixture = open_fixture();
+    struct e2b_error err = {0};
+    struct e2b_constants *store = e2b_constants_create();
+    char path[] = "/tmp/e2b-weights-XXXXXX";
+    float numbers[COUNT];
+    const struct e2b_constant *missing = store_numbers(store, path, numbers);
+    unlink(path);
+    struct e2b_packing packings[50];
+    const struct e2b_packing *all[50];
+    for (int i = 0; i < 50; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "%d", i);
+        packings[i] = packing_of(i == 20 ? missing : &constant, key);
+        all[i] = &packings[i];
+    }
+    assert_fails(e2b_weights_get_all(fixture.weights, all, 50, &err), E2B_NOT_FOUND, path, err);
+    assert_int_equal(e2b_weights_bytes(fixture.weights), 0);
+    e2b_error_clear(&err);
+    packings[20].from[0] = &other;
+    packed = 0;
+    assert_ok(e2b_weights_get_all(fixture.weights, all, 50, &err), err);
+    assert_int_equal(packed, 50);
+    e2b_constants_destroy(store);
     close_fixture(&fixture);
 }
 
@@ -235,6 +267,7 @@ int main(void) {
         cmocka_unit_test(packings_are_parts_of_one_block),
         cmocka_unit_test(a_block_is_no_larger_than_the_device_gives),
         cmocka_unit_test(the_largest_is_packed_first),
+        cmocka_unit_test(one_that_fails_leaves_none),
         cmocka_unit_test(a_failed_allocation_is_told_and_can_be_tried_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
