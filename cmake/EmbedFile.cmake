@@ -1,4 +1,4 @@
-# Run by e2b_embed: IN, OUT, NAME, LABEL, ROOT.
+# Run by e2b_embed: IN, OUT, NAME, LABEL, ROOT. Also writes OUT.d, what OUT depends on.
 # expand(file label variable): the file's text, each include replaced by its own expansion.
 function(expand file label variable)
   file(READ ${file} source)
@@ -6,6 +6,7 @@ function(expand file label variable)
   string(REGEX MATCHALL "#include \"[^\"]*\"\n" includes "${source}")
   foreach(line IN LISTS includes)
     string(REGEX REPLACE "#include \"([^\"]*)\"\n" "\\1" path "${line}")
+    set_property(GLOBAL APPEND PROPERTY included ${ROOT}/${path})
     expand(${ROOT}/${path} ${path} included)
     string(FIND "${source}" "${line}" at)
     string(SUBSTRING "${source}" 0 ${at} before)
@@ -19,6 +20,9 @@ function(expand file label variable)
 endfunction()
 
 expand(${IN} ${LABEL} text)
+get_property(included GLOBAL PROPERTY included)
+list(JOIN included " " dependencies)
+file(WRITE ${OUT}.d "${OUT}: ${IN} ${dependencies}\n")
 file(WRITE ${OUT}.text "${text}")
 file(READ ${OUT}.text hex HEX)
 file(SIZE ${OUT}.text size)
