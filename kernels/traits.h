@@ -22,6 +22,7 @@ struct e2b_traits {
     int64_t l1_bytes, l2_bytes, l3_bytes; /* of one core (CPU) or the device (GPU), 0 unknown */
     int64_t memory_bytes, max_buffer_bytes;
     bool half_arithmetic; /* `half` + - * / compile and are right; vload_half always works */
+    bool prefetch;        /* __builtin_prefetch works (CPU) */
     bool fp64, subgroups;
     int ptx_sm;           /* inline PTX level proven at start: 0, 75, 80, 90 (with wgmma) */
     int base_align_bytes; /* alignment that buffer offsets should keep */

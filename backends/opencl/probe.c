@@ -115,6 +115,13 @@ bool e2b_cl_probe_half(struct e2b_device *device) {
     return true;
 }
 
+bool e2b_cl_probe_prefetch(struct e2b_device *device) {
+    float in[64] = {1}, out = 0;
+    struct e2b_error err = {0};
+    struct trial trial = {"probe_prefetch", "-DPROBE_PREFETCH", in, sizeof in, &out, sizeof out, 1};
+    return run(device, &trial, NULL, &err) == E2B_OK && out == in[0];
+}
+
 static bool local_works(struct e2b_device *device, int64_t bytes) {
     const uint32_t factor = 2654435761U;
     uint32_t out[128], sum = 0;

@@ -22,6 +22,14 @@ __kernel void probe_half(__global const float *in, __global float *out) {
 }
 #endif
 
+#if defined(PROBE_PREFETCH)
+/* out[0] = in[0], while what lies behind is fetched. */
+__kernel void probe_prefetch(__global const float *in, __global float *out) {
+    __builtin_prefetch((const void *)(size_t)(in + 16), 0, 2);
+    out[0] = in[0];
+}
+#endif
+
 #if defined(PROBE_LOCAL)
 /* A static array of PROBE_LOCAL bytes is written by one work-item and read by another; the xor over
  * out is that of i * 2654435761 over the array. */

@@ -96,7 +96,7 @@ void e2b_cl_traits_query(struct e2b_opencl *device, const struct e2b_opencl_info
         query_gpu(device, traits);
 }
 
-#define RESULT "half %d local %lld ptx %d warp %d"
+#define RESULT "half %d local %lld ptx %d warp %d prefetch %d"
 
 static struct e2b_cl_key key_of(const struct e2b_opencl *device) {
     struct e2b_cl_key key;
@@ -110,13 +110,13 @@ static struct e2b_cl_key key_of(const struct e2b_opencl *device) {
 static bool recall(struct e2b_opencl *device, const struct e2b_cl_key *key) {
     struct e2b_traits *traits = &device->base.traits;
     size_t bytes;
-    int half, ptx, warp;
+    int half, ptx, warp, prefetch;
     long long local;
     char *text = e2b_cl_cache_load(&device->cache, key, &bytes);
     if (!text)
         return false;
     text[bytes] = '\0';
-    bool known = sscanf(text, RESULT, &half, &local, &ptx, &warp) == 4;
+    bool known = sscanf(text, RESULT, &half, &local, &ptx, &warp, &prefetch) == 5;
     free(text);
     if (!known)
         return false;
@@ -124,6 +124,7 @@ static bool recall(struct e2b_opencl *device, const struct e2b_cl_key *key) {
     traits->local_bytes = local;
     traits->ptx_sm = ptx;
     traits->warp = warp;
+    traits->prefetch = prefetch;
     return true;
 }
 
@@ -131,7 +132,7 @@ static void remember(struct e2b_opencl *device, const struct e2b_cl_key *key) {
     const struct e2b_traits *traits = &device->base.traits;
     char text[128];
     int length = snprintf(text, sizeof text, RESULT, traits->half_arithmetic,
-        (long long)traits->local_bytes, traits->ptx_sm, traits->warp);
+        (long long)traits->local_bytes, traits->ptx_sm, traits->warp, traits->prefetch);
     e2b_cl_cache_save(&device->cache, key, text, (size_t)length);
 }
 
@@ -143,8 +144,10 @@ enum e2b_status e2b_cl_traits_probe(struct e2b_opencl *device, struct e2b_error 
         return E2B_OK;
     if (e2b_cl_probe_basic(&device->base, &traits->warp, err) != E2B_OK)
         return err->status;
-    if (traits->is_cpu)
+    if (traits->is_cpu) {
         traits->warp = 1;
+        traits->prefetch = e2b_cl_probe_prefetch(&device->base);
+    }
     if (traits->half_arithmetic || profile->hides_half)
         traits->half_arithmetic = e2b_cl_probe_half(&device->base);
     if (profile->inline_ptx)
@@ -152,7 +155,7 @@ enum e2b_status e2b_cl_traits_probe(struct e2b_opencl *device, struct e2b_error 
     if (profile->hides_local)
         traits->local_bytes = e2b_cl_probe_local(&device->base, traits->local_bytes);
     e2b_log(E2B_LOG_DEBUG, "opencl", "probed %s: " RESULT, traits->device, traits->half_arithmetic,
-        (long long)traits->local_bytes, traits->ptx_sm, traits->warp);
+        (long long)traits->local_bytes, traits->ptx_sm, traits->warp, traits->prefetch);
     remember(device, &key);
     return E2B_OK;
 }

@@ -110,8 +110,9 @@ static struct e2b_launch *add_launch(const struct e2b_call *call, struct e2b_lau
     char channels[32] = "", more[128];
     if (g->group_c <= SMALL_CHANNELS)
         snprintf(channels, sizeof channels, " -DCHANNELS=%d", (int)g->group_c);
-    snprintf(more, sizeof more, "-DROWS=%d -DLANES=%d -DVECTORS=%d%s%s%s", (int)rows,
+    snprintf(more, sizeof more, "-DROWS=%d -DLANES=%d -DVECTORS=%d%s%s%s%s", (int)rows,
         (int)panels->lanes, (int)panels->vectors, panels->wide < panels->count ? " -DNARROW" : "",
+        call->traits->prefetch ? " -DPREFETCH" : "",
         is_linear(call, g)          ? " -DLINEAR"
             : stays_inside(call, g) ? " -DINSIDE"
                                     : "",

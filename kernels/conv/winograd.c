@@ -149,7 +149,8 @@ enum e2b_status e2b_conv_winograd_emit(
     int64_t jobs = b.tile_blocks * b.panel_blocks;
     int64_t groups = e2b_job_groups(call->traits, jobs);
     char more[64];
-    snprintf(more, sizeof more, "-DROWS=%d -DLANES=%d", (int)b.rows, (int)b.lanes);
+    snprintf(more, sizeof more, "-DROWS=%d -DLANES=%d%s", (int)b.rows, (int)b.lanes,
+        call->traits->prefetch ? " -DPREFETCH" : "");
     int scratch = out->scratch_count++;
     out->scratch[scratch] =
         (struct e2b_scratch){.bytes = (size_t)(groups * b.group_floats) * sizeof(float)};

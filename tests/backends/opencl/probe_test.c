@@ -19,6 +19,8 @@ static void the_device_computes(void **state) {
 static void probes_agree_with_the_traits(void **state) {
     struct e2b_device *device = *state;
     const struct e2b_profile *profile = e2b_opencl_of(device)->profile;
+    if (device->traits.is_cpu)
+        assert_int_equal(e2b_cl_probe_prefetch(device), device->traits.prefetch);
     if (device->traits.half_arithmetic || profile->hides_half)
         assert_int_equal(e2b_cl_probe_half(device), device->traits.half_arithmetic);
     if (profile->inline_ptx)
