@@ -47,9 +47,9 @@ static const struct tile tiles[] = {
     {128, 32, 4, 1, 8, 3, 128, WARPS, 0.55, false},
     {32, 64, 2, 2, 8, 4, 128, WARPS, 0.45, false},
     {128, 192, 8, 1, 8, 4, 255, WARPGROUPS, 1.90, false},
-    {64, 192, 4, 1, 8, 4, 255, WARPGROUPS, 1.45, false},
+    {64, 192, 4, 1, 8, 4, 255, WARPGROUPS, 1.25, false},
     {128, 96, 8, 1, 8, 4, 128, WARPGROUPS, 1.50, true},
-    {64, 96, 4, 1, 8, 4, 168, WARPGROUPS, 1.05, true},
+    {64, 96, 4, 1, 8, 4, 168, WARPGROUPS, 1.10, false},
     {128, 32, 8, 1, 8, 4, 128, WARPGROUPS, 0.75, true},
     {64, 32, 4, 1, 8, 4, 128, WARPGROUPS, 0.50, true},
     {128, 128, 8, 1, 8, 3, 128, WARPGROUPS, 1.75, true},
@@ -89,6 +89,8 @@ static const int splits[] = {1, 2, 4, 8, 16};
 #define CANDIDATES 16 /* beside the default: what the model of waves finds cheapest */
 #define START_SLABS 3.0
 #define SPLIT_SLABS 3.0
+/* Multiply-adds while a byte of a tile's sums goes or comes, at 80 GB/s of a compute unit. */
+#define UNITS_A_BYTE 16.0
 
 struct shape {
     int64_t rows, chunks, slabs, row_tiles, column_tiles;
@@ -169,16 +171,23 @@ static bool fits(const struct e2b_call *call, const struct e2b_mma_problem *prob
         && (split == 1 || shape->slabs >= 2 * split);
 }
 
+/* What groups that share a tile write of its sums at once, and the last of them then reads. */
+static double split_bytes(const struct tile *tile, int split) {
+    int read = split == 2 ? 1 : split; /* of two its own is in registers */
+    return (double)((1 + read) * tile->rows * tile->columns) * sizeof(float);
+}
+
 /* Time in units of one multiply-add a compute unit. */
 static double cost(
     const struct e2b_call *call, const struct tile *tile, const struct shape *shape, int split) {
     double units = call->traits->compute_units > 0 ? call->traits->compute_units : 1;
     double groups = (double)(shape->row_tiles * shape->column_tiles * split);
     double waves = groups <= units ? 1 : groups / units + 0.35;
-    double depth = (double)ceil_div(shape->slabs, split) + START_SLABS
-        + (split > 1 ? SPLIT_SLABS + 0.25 * split : 0);
+    double depth =
+        (double)ceil_div(shape->slabs, split) + START_SLABS + (split > 1 ? SPLIT_SLABS : 0);
     double deep = tile->chunks * lanes_of(call, tile);
-    return waves * depth * tile->rows * tile->columns * deep / tile->efficiency;
+    double shared = split > 1 ? split_bytes(tile, split) * UNITS_A_BYTE : 0;
+    return waves * (depth * tile->rows * tile->columns * deep / tile->efficiency + shared);
 }
 
 /* What a stage of a merged launch takes, in ns, as measured on an H200 where it could be: groups
