@@ -632,8 +632,37 @@ static void describe_way(const struct tile *tile, const struct e2b_mma_problem *
         halves, left);
 }
 
-enum e2b_status e2b_mma_emit(const struct e2b_call *call, const struct e2b_mma_problem *problem,
+/* Elements between neighbouring pixels, if those of all rows and samples are as far apart; else 0.
+ */
+static int64_t even_stride(const int64_t stride[3], int64_t height, int64_t width) {
+    if (height * width == 1)
+        return stride[0];
+    bool rows = height == 1 || stride[1] == width * stride[2];
+    return rows && stride[0] == height * width * stride[2] ? stride[2] : 0;
+}
+
+/* All pixels in one column, if their windows are themselves and they lie evenly: so a kernel need
+ * not divide to find them. */
+static bool as_matrix(const struct e2b_mma_problem *problem, struct e2b_mma_problem *matrix) {
+    int64_t height = problem->height, width = problem->width;
+    int64_t x = even_stride(problem->x_stride, height, width);
+    int64_t y = even_stride(problem->y_stride, height, width);
+    int64_t r = problem->residual_input ? even_stride(problem->r_stride, height, width) : 1;
+    *matrix = *problem;
+    if (!is_pointwise(problem) || !x || !y || !r)
+        return false;
+    matrix->samples *= height * width;
+    matrix->height = matrix->width = matrix->out_height = matrix->out_width = 1;
+    matrix->x_stride[0] = x;
+    matrix->y_stride[0] = y;
+    matrix->r_stride[0] = r;
+    return true;
+}
+
+enum e2b_status e2b_mma_emit(const struct e2b_call *call, const struct e2b_mma_problem *given,
     struct e2b_launch_list *out, struct e2b_error *err) {
+    struct e2b_mma_problem column, *problem = &column;
+    bool matrix = as_matrix(given, &column);
     struct option chosen = choose(call, problem);
     int split = chosen.split;
     struct tile deep = deepened(call, problem, chosen.tile, split), *tile = &deep;
@@ -649,7 +678,10 @@ enum e2b_status e2b_mma_emit(const struct e2b_call *call, const struct e2b_mma_p
         e2b_dtype_macro(call->outputs[0].tensor.dtype), (int)problem->activation.kind,
         problem->residual_input ? " -DRESIDUAL" : "", tile->rows, tile->columns, tile->warps_m,
         tile->warps_n, tile->chunks, tile->stages, slots, split > 1 ? " -DSPLIT" : "",
-        is_pointwise(problem) ? " -DPOINTWISE" : "", norms, tile->registers, way);
+        matrix                      ? " -DPOINTWISE -DMATRIX"
+            : is_pointwise(problem) ? " -DPOINTWISE"
+                                    : "",
+        norms, tile->registers, way);
     size_t columns = columns_bytes(tile, &shape);
     int weights = add_weights(call, problem, tile, &shape, out);
     int bias = add_bias(problem, columns, out);

@@ -11,6 +11,7 @@
  * CHUNKS         4 or 8; rows of a stage are 64 or 128 bytes, their chunks permuted against bank
  *                conflicts
  * POINTWISE      1 x 1, stride 1, no padding
+ * MATRIX         with it: pixels lie evenly, as those of so many samples of one pixel
  * LOCAL_SLOTS    stages that are used at all: fewer than STAGES where there are fewer slabs
  * SPLIT          several groups share a tile's inner dimension; the last one to finish adds up
  * X_NORM, R_NORM the input or the residual is normalised (kernels/gemm/gemm.h), by sums of so many
@@ -85,9 +86,13 @@ struct strides {
 };
 
 static inline int locate(int pixel, int out_height, int out_width, struct strides by) {
+#ifdef MATRIX
+    return pixel * by.sample;
+#else
     int line = pixel / out_width, column = pixel - line * out_width;
     int sample = line / out_height, row = line - sample * out_height;
     return sample * by.sample + row * by.row + column * by.pixel;
+#endif
 }
 
 /* What a thread takes of CHUNKS_A_PASS chunks of the inner dimension: one of each of PASSES_A pixels;
@@ -111,38 +116,59 @@ static inline void find_pixels(struct source *from, int first, int pixels, int o
         int pixel = first + i * ROWS_A_PASS;
         from->there[i] = pixel < pixels;
         pixel = from->there[i] ? pixel : 0;
+#ifdef POINTWISE
+        from->base[i] = locate(pixel, out_height, out_width, x);
+#else
         int line = pixel / out_width, column = pixel - line * out_width;
         int sample = line / out_height, row = line - sample * out_height;
         from->pixel_row[i] = row * stride_h - pad_top;
         from->pixel_column[i] = column * stride_w - pad_left;
         from->base[i] =
             sample * x.sample + from->pixel_row[i] * x.row + from->pixel_column[i] * x.pixel;
+#endif
     }
+}
+
+/* At a chunk of the inner dimension. */
+static inline void begin_at(struct source *from, int at) {
+#ifdef POINTWISE
+    from->chunk = at;
+#else
+    from->tap = at / from->chunks;
+    from->chunk = at % from->chunks;
+    from->taps_a_pass = CHUNKS_A_PASS / from->chunks;
+    from->chunks_a_pass = CHUNKS_A_PASS % from->chunks;
+#endif
 }
 
 /* Where the next chunks lie in x, if they are inside of the image. */
 static inline void find_chunks(struct source *from, int at[PASSES_A], bool inside[PASSES_A]) {
 #ifdef POINTWISE
     int delta = from->chunk * LANES;
+    bool left = from->chunk < from->chunks;
+    from->chunk += CHUNKS_A_PASS;
+#pragma unroll
+    for (int i = 0; i < PASSES_A; i++) {
+        inside[i] = from->there[i] && left;
+        at[i] = inside[i] ? from->base[i] + delta : 0;
+    }
 #else
     int tap_row = (int)((uint)from->tap * from->inverse_kernel_w >> 16);
     int tap_column = from->tap - tap_row * from->kernel_w;
     int down = tap_row * from->dilation_h, right = tap_column * from->dilation_w;
     int delta = down * from->x_row + right * from->x_pixel + from->chunk * LANES;
-#endif
 #pragma unroll
     for (int i = 0; i < PASSES_A; i++) {
-        inside[i] = from->there[i] && from->tap < from->taps;
-#ifndef POINTWISE
-        inside[i] = inside[i] && (uint)(from->pixel_row[i] + down) < (uint)from->height
+        inside[i] = from->there[i] && from->tap < from->taps
+            && (uint)(from->pixel_row[i] + down) < (uint)from->height
             && (uint)(from->pixel_column[i] + right) < (uint)from->width;
-#endif
         at[i] = inside[i] ? from->base[i] + delta : 0;
     }
     from->tap += from->taps_a_pass;
     from->chunk += from->chunks_a_pass;
     from->tap += from->chunk >= from->chunks;
     from->chunk -= from->chunk >= from->chunks ? from->chunks : 0;
+#endif
 }
 
 static inline void copy_weights(struct source *from, uint to, uint thread) {
@@ -176,21 +202,26 @@ static inline void copy_pixels(struct source *from, uint to) {
 #define AHEAD (STAGES - 1)
 #endif
 
-/* Weights wait for nobody. In a chain there may be time to bring all of them near. */
+/* In a chain weights wait for nobody, and there may be time to bring all of them near. Elsewhere each
+ * slab's go with its pixels, so that the first product need not wait for those of the others. */
 static inline void start_weights(struct source *from, int slabs, uint stages, uint thread) {
+#ifdef CHAIN
 #pragma unroll 1
     for (int s = 0; s < AHEAD && s < slabs; s++)
         copy_weights(from, stages + s * STAGE_BYTES, thread);
-#ifdef CHAIN
     __global const T *lines = from->weights - thread * PIECE;
     for (int i = (int)thread; i < (slabs - AHEAD) * (B_BYTES / LINE_BYTES); i += THREADS)
         prefetch_line(lines + i * (LINE_BYTES / (int)sizeof(T)));
 #endif
 }
 
-static inline void start_pixels(struct source *from, int slabs, uint stages) {
+static inline void start_slabs(struct source *from, int slabs, uint stages, uint thread) {
 #pragma unroll 1
     for (int s = 0; s < AHEAD; s++) {
+#ifndef CHAIN
+        if (s < slabs)
+            copy_weights(from, stages + s * STAGE_BYTES, thread);
+#endif
         if (s < slabs)
             copy_pixels(from, stages + s * STAGE_BYTES);
         commit();
@@ -244,11 +275,11 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv_mma(TENS
     uint thread = get_local_id(0), lane = thread & 31, warp = thread >> 5;
     uint warp_m = warp % WARPS_M, warp_n = warp / WARPS_M;
     int tile = get_group_id(0), split = get_group_id(1);
-    int band = tile / (BAND * column_tiles), in_band = tile - band * BAND * column_tiles;
+    int band = tile < BAND * column_tiles ? 0 : tile / (BAND * column_tiles);
+    int in_band = tile - band * BAND * column_tiles;
     int band_rows = min(BAND, (pixels + BM - 1) / BM - band * BAND);
     int row_tile = band * BAND + in_band % band_rows, column_tile = in_band / band_rows;
     int first_slab = slabs * split / splits, slab_count = slabs * (split + 1) / splits - first_slab;
-    int at = first_slab * CHUNKS + (int)(thread % CHUNKS_A_PASS);
     struct strides x_by = {x_sample, x_row, x_pixel}, y_by = {y_sample, y_row, y_pixel};
     struct strides r_by = {r_sample, r_row, r_pixel};
     struct source from = {.x = x + x_at,
@@ -256,12 +287,8 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv_mma(TENS
             + ((size_t)column_tile * slabs + first_slab) * (B_BYTES / sizeof(T)) + thread * PIECE,
         .row = FIRST_ROW(thread),
         .chunk_at = thread % CHUNKS_A_PASS,
-        .tap = at / chunks,
-        .chunk = at % chunks,
         .taps = taps,
         .chunks = chunks,
-        .taps_a_pass = CHUNKS_A_PASS / chunks,
-        .chunks_a_pass = CHUNKS_A_PASS % chunks,
         .height = height,
         .width = width,
         .dilation_h = dilation_h,
@@ -270,6 +297,7 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv_mma(TENS
         .x_pixel = x_pixel,
         .kernel_w = kernel_w,
         .inverse_kernel_w = 65536 / (uint)kernel_w + 1};
+    begin_at(&from, first_slab * CHUNKS + (int)from.chunk_at);
     find_pixels(&from, row_tile * BM + (int)from.row, pixels, out_height, out_width, x_by, stride_h,
         stride_w, pad_top, pad_left);
     uint head = (uint)(size_t)memory + thread * 16, stages = (uint)(size_t)memory + HEAD_BYTES;
@@ -285,7 +313,7 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv_mma(TENS
     int lane_channel = (int)(warp_n * (BN / WARPS_N) + (lane & 3) * 8);
     INPUTS_READY;
 #ifndef HALVES
-    start_pixels(&from, slab_count, stages);
+    start_slabs(&from, slab_count, stages, thread);
 #endif
     struct target at_y =
         find_target(row_tile * BM + (int)(warp_m * (BM / WARPS_M) + (lane >> 2)),

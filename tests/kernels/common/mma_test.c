@@ -271,6 +271,56 @@ static void few_tiles_are_split_and_many_are_not(void **state) {
     finish(&wide);
 }
 
+/* A feed-forward product of eight times 128 tokens: what four groups of 128 x 192 tell each other
+ * of their sums takes longer than the tiles of 64 x 96 that go round once. */
+static void sums_that_are_shared_count_by_their_bytes(void **state) {
+    (void)state;
+    struct setting setting;
+    start(&setting, E2B_F16, 1024, 1, 3072, 768, 1);
+    setting.traits.ptx_sm = 90;
+    struct e2b_launch_list list = {0};
+    struct e2b_error err = {0};
+    assert_ok(e2b_mma_emit(&setting.call, &setting.problem, &list, &err), err);
+    struct tiling tiling = tiling_of(&list.launches[0]);
+    assert_true(tiling.splits * tiling.rows * tiling.columns < 128 * 192);
+    e2b_launch_list_finish(&list);
+    finish(&setting);
+}
+
+static bool is_matrix(struct setting *setting) {
+    struct e2b_launch_list list = {0};
+    struct e2b_error err = {0};
+    assert_ok(e2b_mma_emit(&setting->call, &setting->problem, &list, &err), err);
+    bool found = strstr(list.launches[0].options, "-DMATRIX") != NULL;
+    e2b_launch_list_finish(&list);
+    return found;
+}
+
+static void pixels_that_lie_evenly_are_rows_of_a_matrix(void **state) {
+    (void)state;
+    struct setting even, wide, window;
+    start(&even, E2B_F16, 3, 8, 64, 64, 1);
+    start(&window, E2B_F16, 3, 8, 64, 64, 3);
+    assert_true(is_matrix(&even));
+    assert_false(is_matrix(&window));
+    for (int tensor = 0; tensor < 3; tensor++)
+        for (int i = 0; i < 2; i++) {
+            wide = even;
+            wide.call.traits = &wide.traits;
+            wide.call.outputs = &wide.output;
+            struct e2b_mma_problem *problem = &wide.problem;
+            memcpy(problem->r_stride, problem->y_stride, sizeof problem->r_stride);
+            problem->residual_input = 1;
+            assert_true(is_matrix(&wide));
+            (tensor == 0          ? problem->x_stride
+                    : tensor == 1 ? problem->y_stride
+                                  : problem->r_stride)[i] += 64;
+            assert_false(is_matrix(&wide));
+        }
+    finish(&even);
+    finish(&window);
+}
+
 /* Tiles are offered with several splits that leave a group enough to do. */
 static unsigned splits_seen;
 
@@ -295,7 +345,7 @@ static bool wide_seen;
 static void note_width(const struct setting *setting, const struct e2b_launch_list *list,
     const struct tiling *tiling) {
     check_sizes(setting, list, tiling);
-    wide_seen = wide_seen || tiling->columns == 96;
+    wide_seen = wide_seen || (tiling->rows == 128 && tiling->columns == 96);
 }
 
 static void tiles_that_were_never_run_are_candidates_only(void **state) {
@@ -309,7 +359,8 @@ static void tiles_that_were_never_run_are_candidates_only(void **state) {
     struct e2b_launch_list list = {0};
     struct e2b_error err = {0};
     assert_ok(e2b_mma_emit(&setting.call, &setting.problem, &list, &err), err);
-    assert_int_not_equal(tiling_of(&list.launches[0]).columns, 96);
+    struct tiling tiling = tiling_of(&list.launches[0]);
+    assert_false(tiling.rows == 128 && tiling.columns == 96);
     e2b_launch_list_finish(&list);
     finish(&setting);
 }
@@ -402,6 +453,8 @@ int main(void) {
         cmocka_unit_test(matrices_are_covered),
         cmocka_unit_test(tiles_fit_the_local_memory),
         cmocka_unit_test(few_tiles_are_split_and_many_are_not),
+        cmocka_unit_test(sums_that_are_shared_count_by_their_bytes),
+        cmocka_unit_test(pixels_that_lie_evenly_are_rows_of_a_matrix),
         cmocka_unit_test(candidates_differ),
         cmocka_unit_test(tiles_that_were_never_run_are_candidates_only),
         cmocka_unit_test(bias_is_scaled_and_padded),
