@@ -233,7 +233,7 @@ static enum e2b_status load(struct e2b_lab_rig *rig, const struct e2b_lab_rig_sp
     model->target_ns = spec->models[rig->model_count].target_ns;
     struct e2b_serve_options options = {.name = model->name,
         .slot_count = spec->slots,
-        .precision = spec->precision,
+        .precision = spec->table ? E2B_F32 : spec->precision, /* the table tells what it takes */
         .image = {.input = -1},
         .target_ns = model->target_ns,
         .percentile = 100 * spec->percentile,
@@ -267,7 +267,7 @@ enum e2b_status e2b_lab_rig_init(struct e2b_lab_rig *rig, const struct e2b_lab_r
     const struct e2b_lab_contender *contender, struct e2b_error *err) {
     memset(rig, 0, sizeof *rig);
     rig->spec = *spec;
-    rig->tolerance = spec->precision == E2B_F16 ? TOLERANCE_F16 : TOLERANCE_F32;
+    rig->tolerance = !spec->table && spec->precision == E2B_F16 ? TOLERANCE_F16 : TOLERANCE_F32;
     const struct e2b_engine_options options = {.policy = contender->ops->name,
         .policy_values = contender->values,
         .manual = spec->table != NULL,

@@ -110,6 +110,23 @@ static void policies_change_on_one_rig(void **state) {
     e2b_lab_rig_finish(&rig);
 }
 
+static void a_table_is_simulated_whatever_the_precision(void **state) {
+    (void)state;
+    struct e2b_lab_rig rig;
+    struct e2b_lab_contender contender;
+    struct e2b_error err = {0};
+    const struct e2b_lab_rig_spec spec = {.table = bench_table(),
+        .models = {{"a", 0}},
+        .model_count = 1,
+        .instances = 1,
+        .slots = 64,
+        .precision = E2B_F16,
+        .percentile = 0.99};
+    assert_ok(e2b_lab_contender_parse("elastic", &contender, &err), err);
+    assert_ok(e2b_lab_rig_init(&rig, &spec, &contender, &err), err);
+    e2b_lab_rig_finish(&rig);
+}
+
 static void a_model_that_is_not_there_is_named(void **state) {
     (void)state;
     struct e2b_lab_rig rig;
@@ -133,6 +150,7 @@ int main(void) {
         cmocka_unit_test(a_batch_takes_what_the_table_says),
         cmocka_unit_test(a_short_batch_is_answered_before_a_long_one_beside_it),
         cmocka_unit_test(policies_change_on_one_rig),
+        cmocka_unit_test(a_table_is_simulated_whatever_the_precision),
         cmocka_unit_test(a_model_that_is_not_there_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
