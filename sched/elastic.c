@@ -141,8 +141,12 @@ static bool run(struct e2b_policy *policy, int index, struct e2b_sched_batch *ba
     const struct e2b_forecast_start start = {index, batch->size_index, batch->count,
         due_ns == INT64_MAX ? INT64_MAX : due_ns - model->reply_ns};
     enum e2b_sched_reason reason = reason_of(model, batch);
-    if (!e2b_sched_slots_run(&model->slots, index, reason, batch, actions))
+    struct e2b_sched_action *action =
+        e2b_sched_slots_run(&model->slots, index, reason, batch, actions);
+    if (!action)
         return false;
+    action->foreseen_ns = (int64_t)e2b_forecast_walk(&policy->forecast, &start, 1).last_ns;
+    action->allowed_ns = due_ns == INT64_MAX ? 0 : start.due_ns - policy->forecast.now_ns;
     bool has_head = head >= batch->first && head < batch->first + batch->span;
     model->passes = has_head ? 0 : model->passes + 1;
     e2b_forecast_start(&policy->forecast, &start, batch->instance);

@@ -99,6 +99,9 @@ struct e2b_sched_action {
                */
     int size_index, instance;
     int64_t timer_ns;
+    /* RUN, REJECT: time from now in which the batch, or the request, was predicted to end on the
+     * device, and the most that it may take; 0: unknown. */
+    int64_t foreseen_ns, allowed_ns;
 };
 
 /* Actions of one event, in the order to carry them out. Grows; owned by the caller, reused. */

@@ -185,7 +185,11 @@ static void start_batch(struct e2b_dispatcher *dispatcher, struct e2b_batch *bat
     static const struct e2b_batch_callbacks callbacks = {on_computed, on_copied, between_launches};
     struct e2b_error error = {0};
     batch->gather = dispatcher->gather;
-    if (e2b_batch_start(batch, &callbacks, &error) == E2B_OK)
+    int model = batch->served->index, count = batch->count;
+    int64_t from_ns = now_of(dispatcher);
+    enum e2b_status status = e2b_batch_start(batch, &callbacks, &error);
+    e2b_trace_enqueue(dispatcher->trace, model, count, from_ns, now_of(dispatcher));
+    if (status == E2B_OK)
         return;
     e2b_inflight_fail_batch(&dispatcher->inflight, batch, &error);
     feed_completed(dispatcher, batch, 0);

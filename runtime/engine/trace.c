@@ -21,6 +21,7 @@ enum {
     TRACK_INSTANCES = 2,
     TRACK_COPIES_OUT = 30000, /* one behind each instance's */
     TRACK_COPIES_IN = 60000,
+    TRACK_ENQUEUE = 60001,
     TRACK_SLOTS = 100000,
     INSTANCES_A_SIZE = 1000
 };
@@ -115,6 +116,7 @@ void e2b_trace_model(
             name_track(trace, model, TRACK_COPIES_OUT + instance_track(i, j), "thread_name", name);
         }
     name_track(trace, model, TRACK_COPIES_IN, "thread_name", "copies to the device");
+    name_track(trace, model, TRACK_ENQUEUE, "thread_name", "batches being enqueued");
     for (int slot = 0; slot < description->slot_count; slot++) {
         snprintf(name, sizeof name, "slot %d", slot);
         name_track(trace, model, TRACK_SLOTS + slot, "thread_name", name);
@@ -143,6 +145,9 @@ void e2b_trace_decision(
             (double)(action->timer_ns - now_ns) / 1e3);
         break;
     }
+    if (action->foreseen_ns > 0)
+        fprintf(trace->file, "\"foreseen_us\":%.3f,\"allowed_us\":%.3f,",
+            (double)action->foreseen_ns / 1e3, (double)action->allowed_ns / 1e3);
     fputs("\"reason\":", trace->file);
     print_string(trace->file, e2b_sched_reason_text(action->reason));
     fputs("}}", trace->file);
@@ -172,6 +177,16 @@ void e2b_trace_copy(struct e2b_trace *trace, const struct e2b_trace_copy *copy) 
     fprintf(trace->file,
         ",\"cat\":\"transfer\",\"name\":\"%s\",\"args\":{\"first\":%d,\"count\":%d}}",
         in ? "in" : "out", copy->first, copy->count);
+}
+
+void e2b_trace_enqueue(
+    struct e2b_trace *trace, int model, int count, int64_t from_ns, int64_t to_ns) {
+    if (!has_room(trace))
+        return;
+    begin_event(trace, model, TRACK_ENQUEUE, "X");
+    print_time(trace, "ts", from_ns);
+    print_time(trace, "dur", to_ns - from_ns);
+    fprintf(trace->file, ",\"cat\":\"host\",\"name\":\"enqueue\",\"args\":{\"count\":%d}}", count);
 }
 
 static void add_stage(struct e2b_trace *trace, int model, int number, enum e2b_slot_state state,

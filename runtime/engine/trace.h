@@ -1,8 +1,9 @@
 /* Records what an engine does as a Chrome trace (JSON that Perfetto and chrome://tracing open): one
  * process a model, in it a track for each instance with its batches, one with the copies out of
- * them, one for the copies to the device, one for each slot with the stages of the requests in it
- * (COPYING and DRAINING are the copies as the host sees them), the decisions with their reasons,
- * and how many slots wait. Times are those of the device's clock, in microseconds.
+ * them, one for the copies to the device, one for the thread that enqueues, one for each slot with
+ * the stages of the requests in it (COPYING and DRAINING are the copies as the host sees them), the
+ * decisions with their reasons, and how many slots wait. Times are those of the device's clock, in
+ * microseconds.
  *
  * One thread at a time, the dispatcher. The recording functions take NULL for "no trace". */
 #ifndef E2B_ENGINE_TRACE_H
@@ -40,6 +41,11 @@ struct e2b_trace_copy {
     struct e2b_event_times times;
 };
 void e2b_trace_copy(struct e2b_trace *trace, const struct e2b_trace_copy *copy);
+
+/* The thread that owns all enqueues was at this batch; what came meanwhile may have been handled in
+ * between. */
+void e2b_trace_enqueue(
+    struct e2b_trace *trace, int model, int count, int64_t from_ns, int64_t to_ns);
 
 /* A slot is about to be given back: the stages that it went through since it was FREE. status: of
  * its answer. */

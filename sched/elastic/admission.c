@@ -183,9 +183,9 @@ static struct outlook outlook_of(const struct e2b_policy *policy, int index, int
     return outlook;
 }
 
-/* COUNT: admitted, and promised. */
+/* COUNT: admitted, and promised. seen: what it was decided by, zeroed where it needs none. */
 static enum e2b_sched_reason refusal(
-    struct e2b_policy *policy, int index, int slot, double ahead_ns) {
+    struct e2b_policy *policy, int index, int slot, double ahead_ns, struct outlook *seen) {
     struct e2b_elastic_model *model = &policy->models[index];
     const struct e2b_forecast_model *table = e2b_elastic_table(policy, model);
     int64_t must_end_ns = e2b_elastic_must_end(model, slot), due_ns = e2b_elastic_due(model, slot);
@@ -194,6 +194,7 @@ static enum e2b_sched_reason refusal(
         return E2B_SCHED_REASON_COUNT;
     double slack_ns = (double)(must_end_ns - policy->forecast.now_ns - model->reply_ns);
     struct outlook outlook = outlook_of(policy, index, slot, due_ns, slack_ns, ahead_ns);
+    *seen = outlook;
     if (outlook.is_first && table->margin * end_at_once(policy, model) <= slack_ns)
         return E2B_SCHED_REASON_COUNT;
     if (outlook.end_ns > outlook.most_ns
@@ -243,10 +244,14 @@ void e2b_elastic_admit(struct e2b_policy *policy, int index, struct e2b_sched_ac
     double ahead_ns = running_ns(policy, model);
     for (int slot = 0; model->newcomers.count > 0; slot++) {
         slot = e2b_bitset_next(&model->newcomers, slot);
-        enum e2b_sched_reason reason = refusal(policy, index, slot, ahead_ns);
+        struct outlook seen = {0};
+        enum e2b_sched_reason reason = refusal(policy, index, slot, ahead_ns, &seen);
         if (reason != E2B_SCHED_REASON_COUNT) {
             if (!e2b_sched_slots_reject(&model->slots, index, reason, slot, actions))
                 return;
+            struct e2b_sched_action *action = &actions->list[actions->count - 1];
+            action->foreseen_ns = (int64_t)seen.end_ns;
+            action->allowed_ns = (int64_t)seen.most_ns;
         } else {
             e2b_elastic_count(model, slot, 1);
         }

@@ -66,6 +66,10 @@ static void each_kind_of_event_is_written(void **state) {
         .instances = {1, 2}};
     const struct e2b_sched_action run = {
         .kind = E2B_SCHED_RUN, .reason = E2B_SCHED_GREEDY_REASON, .first = 1, .count = 2};
+    const struct e2b_sched_action reject = {.kind = E2B_SCHED_REJECT,
+        .reason = E2B_SCHED_OVERLOAD_REASON,
+        .foreseen_ns = 9000000,
+        .allowed_ns = 8000500};
     const struct e2b_sched_action wait = {
         .kind = E2B_SCHED_SET_TIMER, .reason = E2B_SCHED_TIMEOUT_REASON, .timer_ns = 7000000};
     const struct e2b_trace_batch batch = {0, 4, 1, 1, 1, 2, 5000001, 6000002};
@@ -77,6 +81,8 @@ static void each_kind_of_event_is_written(void **state) {
     e2b_trace_model(trace, 0, &model);
     e2b_trace_decision(trace, 5000000, &run);
     e2b_trace_decision(trace, 5000000, &wait);
+    e2b_trace_decision(trace, 5000000, &reject);
+    e2b_trace_enqueue(trace, 0, 2, 5000000, 5250000);
     e2b_trace_batch(trace, &batch);
     e2b_trace_copy(trace, &(struct e2b_trace_copy){0, -1, 0, 2, 1, {1, 2000, 4000}});
     e2b_trace_copy(trace, &(struct e2b_trace_copy){0, 1, 1, 1, 2, {1, 6001000, 6003500}});
@@ -88,7 +94,7 @@ static void each_kind_of_event_is_written(void **state) {
     char *text = close_trace(trace);
     assert_balanced(text);
     assert_non_null(strstr(text, "\"a \\\"model\\\"\\\\\""));
-    assert_int_equal(count_of(text, "\"thread_name\""), 1 + 2 * 3 + 1 + 3);
+    assert_int_equal(count_of(text, "\"thread_name\""), 1 + 2 * 3 + 2 + 3);
     assert_int_equal(count_of(text, "\"cat\":\"transfer\""), 2);
     assert_non_null(
         strstr(text, "\"ts\":2.000,\"dur\":2.000,\"cat\":\"transfer\",\"name\":\"in\""));
@@ -96,6 +102,9 @@ static void each_kind_of_event_is_written(void **state) {
         strstr(text, "\"ts\":6001.000,\"dur\":2.500,\"cat\":\"transfer\",\"name\":\"out\""));
     assert_non_null(strstr(text, "largest size that the ready run fills"));
     assert_non_null(strstr(text, "\"name\":\"wait\",\"args\":{\"us\":2000.000,"));
+    assert_int_equal(count_of(text, "foreseen_us"), 1);
+    assert_non_null(strstr(text, "\"foreseen_us\":9000.000,\"allowed_us\":8000.500,"));
+    assert_non_null(strstr(text, "\"ts\":5000.000,\"dur\":250.000,\"cat\":\"host\""));
     assert_non_null(strstr(text, "\"ts\":5000.001,\"dur\":1000.001,\"cat\":\"batch\""));
     assert_non_null(
         strstr(text, "\"ts\":2.000,\"dur\":2.500,\"cat\":\"copy\",\"name\":\"COPYING\""));
@@ -157,6 +166,7 @@ static void an_engine_is_recorded(void **state) {
     assert_int_equal(count_of(text, "\"cat\":\"batch\""), stats.executions);
     assert_int_equal(count_of(text, "\"name\":\"run "), stats.executions);
     assert_int_equal(count_of(text, "device was idle"), stats.executions);
+    assert_int_equal(count_of(text, "\"name\":\"enqueue\""), stats.executions);
     assert_int_equal(count_of(text, "\"name\":\"RUNNING\""), REQUESTS);
     assert_int_equal(count_of(text, "\"name\":\"COPYING\""), REQUESTS);
     assert_int_equal(count_of(text, "\"name\":\"in\""), REQUESTS);
