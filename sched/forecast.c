@@ -157,7 +157,7 @@ struct step {
     int count;
     int64_t due_ns;
     double margin;
-    bool is_start;
+    bool is_start, is_first;
 };
 
 static struct step step_of_running(
@@ -183,7 +183,8 @@ static double sort_starts(const struct e2b_forecast *forecast,
             .count = starts[i].count,
             .due_ns = starts[i].due_ns,
             .margin = model->margin,
-            .is_start = true};
+            .is_start = true,
+            .is_first = i == 0};
         for (; at > 0 && steps[at - 1].left_ns > step.left_ns; at--)
             steps[at] = steps[at - 1];
         steps[at] = step;
@@ -222,6 +223,8 @@ struct e2b_forecast_outcome e2b_forecast_walk(
             outcome.late += step.count;
         if (step.is_start)
             outcome.last_ns = at_ns;
+        if (step.is_first)
+            outcome.first_ns = at_ns;
     }
     outcome.all_ns = at_ns;
     return outcome;

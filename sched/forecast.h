@@ -66,12 +66,13 @@ struct e2b_forecast_start {
 };
 
 struct e2b_forecast_outcome {
-    int late;       /* samples that end after they are due */
-    double sum_ns;  /* of all samples' times to their end, those that run included */
-    double area_ns; /* device time until all has ended, were it fully used. If `exclusive`, a batch
-                     * beside which not even the smallest one has room takes all of the device */
-    double last_ns; /* until the last of `starts` ends, */
-    double all_ns;  /* and the last of all */
+    int late;        /* samples that end after they are due */
+    double sum_ns;   /* of all samples' times to their end, those that run included */
+    double area_ns;  /* device time until all has ended, were it fully used. If `exclusive`, a batch
+                      * beside which not even the smallest one has room takes all of the device */
+    double first_ns; /* until starts[0] ends, */
+    double last_ns;  /* the last of `starts`, */
+    double all_ns;   /* and the last of all */
 };
 
 /* False when out of memory. models as checked by e2b_sched_models_check. */

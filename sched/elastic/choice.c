@@ -94,14 +94,12 @@ static double time_of(const struct e2b_policy *policy, int index,
     return longest_ns;
 }
 
-/* How many of the batch end late if it starts now? */
-static int late_of(
-    const struct e2b_policy *policy, int index, const struct e2b_sched_batch *batch) {
+/* How many of the batch are late if it ends ends_ns from now? */
+static int late_of(const struct e2b_policy *policy, int index, const struct e2b_sched_batch *batch,
+    double ends_ns) {
     const struct e2b_elastic_model *model = &policy->models[index];
-    const struct e2b_forecast_model *table = &policy->forecast.models[index];
     const struct e2b_bitset *waits = &model->slots.waiting.slots;
-    int64_t end_ns = policy->forecast.now_ns + model->reply_ns
-        + (int64_t)(model->pace.slowdown * table->solo_ns[batch->size_index]);
+    int64_t end_ns = policy->forecast.now_ns + model->reply_ns + (int64_t)ends_ns;
     int late = 0;
     for (int slot = batch->first; slot < batch->first + batch->span;
          slot = e2b_bitset_next(waits, slot + 1))
@@ -111,6 +109,7 @@ static int late_of(
 
 static void weigh(const struct e2b_policy *policy, int index, double followers,
     const struct e2b_forecast_start *starts, int start_count, struct e2b_elastic_choice *choice) {
+    const struct e2b_forecast_model *table = &policy->forecast.models[index];
     int rest = policy->models[index].slots.waiting.slots.count, started = 0;
     for (int i = 0; i < start_count; i++)
         started += starts[i].count;
@@ -119,13 +118,17 @@ static void weigh(const struct e2b_policy *policy, int index, double followers,
                                       : policy->running;
     choice->start = start_count > 0;
     if (policy->forecast.exclusive) {
-        int late = late_of(policy, index, &choice->batch);
+        double slowdown = policy->models[index].pace.slowdown;
+        int late = late_of(
+            policy, index, &choice->batch, slowdown * table->solo_ns[choice->batch.size_index]);
         double good = late < started ? started - late : started * LATE_WORTH;
         choice->cost = -good / time_of(policy, index, starts, start_count);
         return;
     }
     int late =
         choice->outcome.late + late_of_rest(policy, index, rest, started, choice->outcome.area_ns);
+    if (start_count > 0)
+        late += late_of(policy, index, &choice->batch, table->margin * choice->outcome.first_ns);
     choice->cost = choice->outcome.sum_ns + (double)policy->models[index].window_ns * late
         + cost_of_rest(policy, index, rest, choice->outcome.area_ns, followers);
     if (start_count > 0)
@@ -191,8 +194,6 @@ static void form_all(const struct e2b_policy *policy, int index, int slot,
 static bool choose_around(const struct e2b_policy *policy, int index, int slot, double followers,
     struct e2b_elastic_choice *best) {
     const struct e2b_elastic_model *model = &policy->models[index];
-    int64_t must_end_ns = e2b_elastic_must_end(model, slot);
-    int64_t due_ns = must_end_ns == INT64_MAX ? INT64_MAX : must_end_ns - model->reply_ns;
     struct e2b_sched_batch formed[E2B_SCHED_MAX_SIZES];
     struct e2b_forecast_start starts[E2B_FORECAST_MAX_STARTS];
     bool found = false;
@@ -201,7 +202,7 @@ static bool choose_around(const struct e2b_policy *policy, int index, int slot, 
         struct e2b_elastic_choice choice = {.batch = formed[i]};
         if (formed[i].count == 0)
             continue;
-        starts[0] = (struct e2b_forecast_start){index, i, formed[i].count, due_ns};
+        starts[0] = (struct e2b_forecast_start){index, i, formed[i].count, INT64_MAX};
         int together = policy->lanes ? 1 : add_smaller(policy, index, starts);
         for (int count = together; count >= 1; count -= together > 1 ? together - 1 : 1) {
             weigh(policy, index, followers, starts, count, &choice);

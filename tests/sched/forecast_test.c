@@ -39,6 +39,7 @@ static void company_slows_by_the_sum_of_demands(void **state) {
     struct e2b_forecast_outcome got = e2b_forecast_walk(&forecast, both, 2);
     assert_near(got.sum_ns, 2000 + 4 * 3000);
     assert_near(got.last_ns, 3000);
+    assert_near(got.first_ns, 3000); /* the larger one */
     assert_near(got.area_ns, 3000);
     e2b_forecast_finish(&forecast);
     forecast = forecast_of(0.75);

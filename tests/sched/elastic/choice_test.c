@@ -96,6 +96,22 @@ static void a_device_with_room_starts_each_at_once(void **state) {
     PLAY_MODELS(&model, 1, "", steps);
 }
 
+#define DUE(s, deadline, follow)                                                                   \
+    { .kind = E2B_SCHED_READY, .more = follow, .slot = s, .deadline_ns = deadline }
+
+/* The head is in time only alone, and then makes the three others late. */
+static void a_batch_is_not_late_because_its_head_is(void **state) {
+    (void)state;
+    const struct e2b_sched_model model = known_model(0.6);
+    const struct e2b_script_step steps[] = {
+        {DUE(0, 1100, true), ""},
+        {DUE(1, 1700, true), ""},
+        {DUE(2, 1700, true), ""},
+        {DUE(3, 1700, false), "run0:0+4/4#0(FULL)"},
+    };
+    PLAY_MODELS(&model, 1, "admission=0", steps);
+}
+
 /* The slot between them was refused, or is not there yet. */
 static void a_batch_runs_over_holes(void **state) {
     (void)state;
@@ -164,6 +180,7 @@ int main(void) {
         cmocka_unit_test(a_device_that_gains_nothing_from_company_runs_one_at_a_time),
         cmocka_unit_test(much_that_waits_does_so_for_the_batch_that_gives_most),
         cmocka_unit_test(a_device_with_room_starts_each_at_once),
+        cmocka_unit_test(a_batch_is_not_late_because_its_head_is),
         cmocka_unit_test(a_batch_runs_over_holes),
         cmocka_unit_test(room_that_nothing_fits_into_is_worth_nothing),
         cmocka_unit_test(a_busy_device_counts_what_ends_in_time),
