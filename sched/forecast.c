@@ -3,8 +3,7 @@
 #include "sched/instances.h"
 #include <stdlib.h>
 
-#define LEARN_ALONE 0.125 /* of an error, each time */
-#define LEARN_IN_COMPANY 0.03125
+#define LEARN 0.125 /* of an error, each time */
 #define MIN_CONTENTION 0.25
 #define MAX_CONTENTION 4.0
 #define LEAST_LEFT 0.0625 /* of its duration: what a batch that is overdue is thought to need */
@@ -278,10 +277,9 @@ static void learn(
     struct e2b_forecast *forecast, const struct e2b_forecast_batch *batch, double ratio) {
     struct e2b_forecast_model *model = &forecast->models[batch->model];
     double error = ratio > 2 ? 1 : ratio - 1;
-    model->solo_ns[batch->size_index] *=
-        1 + error * (batch->in_company ? LEARN_IN_COMPANY : LEARN_ALONE);
+    model->solo_ns[batch->size_index] *= 1 + error * LEARN;
     if (batch->in_company)
-        forecast->contention *= 1 + error * LEARN_IN_COMPANY;
+        forecast->contention *= 1 + error * LEARN;
     if (forecast->contention < MIN_CONTENTION)
         forecast->contention = MIN_CONTENTION;
     if (forecast->contention > MAX_CONTENTION)

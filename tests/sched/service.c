@@ -66,7 +66,9 @@ int64_t *e2b_service_arrivals(const struct e2b_service_spec *spec, int model, lo
 }
 
 static double slow_down(const struct service *service) {
-    return service->flight_count > 1 && service->demand > 1 ? service->demand : 1;
+    double closer = service->spec->closer > 0 ? service->spec->closer : 1;
+    double demand = closer * service->demand;
+    return service->flight_count > 1 && demand > 1 ? demand : 1;
 }
 
 static void pass(struct service *service, int64_t until_ns) {

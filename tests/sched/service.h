@@ -12,6 +12,7 @@ struct e2b_service_spec {
     const struct e2b_sched_model *models; /* as the policy is told, and as the device is but for: */
     double slower; /* true durations are the told ones times this; 0 means 1 */
     double noise;  /* and vary by a factor of 1 - noise .. 1 + noise */
+    double closer; /* true demands are the told ones times this; 0 means 1 */
     int model_count;
     double rates[E2B_SERVICE_MAX_MODELS]; /* requests a second, of each model */
     int64_t seconds_ns;                   /* how long requests arrive; then all are answered */
