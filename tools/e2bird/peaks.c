@@ -11,7 +11,7 @@
 #define CPU_ITEMS_A_UNIT 4
 #define CPU_FMA_STEPS 2000000
 #define GPU_FMA_STEPS 20000
-#define READ_BYTES (256 << 20)
+#define MOST_READ_BYTES (INT64_C(256) << 20)
 
 extern const struct e2b_source e2b_source_peaks;
 
@@ -21,7 +21,7 @@ struct probe {
     struct e2b_program *program;
     struct e2b_kernel *kernel;
     struct e2b_buffer *out, *in;
-    size_t items, group;
+    size_t items, group, read_bytes;
     int lanes; /* floats in a vector */
 };
 
@@ -34,16 +34,18 @@ static enum e2b_status prepare(struct probe *probe, struct e2b_error *err) {
     probe->lanes = traits->is_cpu && traits->vector_bytes >= 16 ? traits->vector_bytes / 4 : 4;
     char options[32];
     snprintf(options, sizeof options, "-DVECTOR=float%d", probe->lanes);
-    size_t bytes = READ_BYTES;
+    int64_t largest = traits->max_buffer_bytes;
+    probe->read_bytes = (size_t)(largest < MOST_READ_BYTES ? largest : MOST_READ_BYTES);
     if (device->ops->queue_create(device, &probe->queue, err) != E2B_OK
         || device->ops->program_build(device, &e2b_source_peaks, options, &probe->program, err)
             != E2B_OK
         || device->ops->buffer_create(
                device, E2B_MEMORY_DEVICE, probe->items * sizeof(float), &probe->out, err)
             != E2B_OK
-        || device->ops->buffer_create(device, E2B_MEMORY_DEVICE, bytes, &probe->in, err) != E2B_OK)
+        || device->ops->buffer_create(device, E2B_MEMORY_DEVICE, probe->read_bytes, &probe->in, err)
+            != E2B_OK)
         return err->status;
-    return device->ops->enqueue_fill(probe->queue, probe->in, 0, bytes, 0, err);
+    return device->ops->enqueue_fill(probe->queue, probe->in, 0, probe->read_bytes, 0, err);
 }
 
 static void release(struct probe *probe) {
@@ -106,7 +108,7 @@ static enum e2b_status measure_fma(struct probe *probe, double *gflops, struct e
 
 static enum e2b_status measure_read(struct probe *probe, double *rate, struct e2b_error *err) {
     bool is_cpu = probe->device->traits.is_cpu;
-    size_t vectors = READ_BYTES / sizeof(float) / (size_t)probe->lanes;
+    size_t vectors = probe->read_bytes / sizeof(float) / (size_t)probe->lanes;
     int count = (int)(vectors / probe->items);
     uint32_t offset = 0;
     double seconds;
