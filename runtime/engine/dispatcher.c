@@ -10,7 +10,6 @@
 #include <string.h>
 
 #define ROUND_MESSAGES 64 /* taken before a decision, */
-#define FEW_MESSAGES 4    /* and before the next launch of a batch, which the device waits for */
 #define POLL_NS 20000000  /* how often a draining thread looks again */
 
 enum message_kind { SUBMITTED, UPLOADED, COMPUTED, COPIED, CANCEL, CANCEL_ALL };
@@ -27,6 +26,7 @@ struct e2b_dispatcher {
     struct e2b_decisions decisions;
     struct e2b_trace *trace;
     struct e2b_ring *ring;
+    struct e2b_ring *ended; /* COMPUTED, COPIED: before all others, as the device may be idle */
     struct e2b_queue *uploads;
     int slot_count; /* of all models */
     bool gather;    /* see struct e2b_engine_options */
@@ -40,13 +40,17 @@ static int64_t now_of(const struct e2b_dispatcher *dispatcher) {
     return dispatcher->device->ops->now_ns(dispatcher->device);
 }
 
-/* The ring has room for all that can be under way, see ring_capacity. */
+/* The rings have room for all that can be under way, see ring_capacity. The thread sleeps at one.
+ */
 static void push(
     struct e2b_dispatcher *dispatcher, enum message_kind kind, int state, void *subject) {
     struct message message = {kind, (enum e2b_event_state)state, subject};
-    bool pushed = e2b_ring_push(dispatcher->ring, &message);
+    bool ended = kind == COMPUTED || kind == COPIED;
+    bool pushed = e2b_ring_push(ended ? dispatcher->ended : dispatcher->ring, &message);
     assert(pushed);
     (void)pushed;
+    if (ended)
+        e2b_ring_wake(dispatcher->ring);
 }
 
 static void on_uploaded(void *context, enum e2b_event_state state) {
@@ -173,12 +177,18 @@ static void feed_completed(
             .duration_ns = duration_ns});
 }
 
-static void take_messages(struct e2b_dispatcher *dispatcher, int most);
+static void handle(struct e2b_dispatcher *dispatcher, const struct message *message);
 
-/* Of a batch that is being enqueued. What is told the policy meanwhile leads to decisions later. */
+/* Of a batch that is being enqueued, whose next launch the device waits for: what has ended is
+ * answered, of the rest one message is taken. What is told the policy leads to decisions later. */
 static void between_launches(void *context) {
     struct e2b_batch *batch = context;
-    take_messages(batch->served->dispatcher, FEW_MESSAGES);
+    struct e2b_dispatcher *dispatcher = batch->served->dispatcher;
+    struct message message;
+    while (e2b_ring_pop(dispatcher->ended, &message))
+        handle(dispatcher, &message);
+    if (e2b_ring_pop(dispatcher->ring, &message))
+        handle(dispatcher, &message);
 }
 
 static void start_batch(struct e2b_dispatcher *dispatcher, struct e2b_batch *batch) {
@@ -310,22 +320,31 @@ static void handle(struct e2b_dispatcher *dispatcher, const struct message *mess
     }
 }
 
-static void take_messages(struct e2b_dispatcher *dispatcher, int most) {
+/* Until a batch has ended, if what follows it can be decided. False: no more are there. */
+static bool take_messages(struct e2b_dispatcher *dispatcher, int most) {
     struct message message;
-    for (int i = 0; i < most && e2b_ring_pop(dispatcher->ring, &message); i++)
+    for (int i = 0; i < most; i++) {
+        bool ended = e2b_ring_pop(dispatcher->ended, &message);
+        if (!ended && !e2b_ring_pop(dispatcher->ring, &message))
+            return false;
         handle(dispatcher, &message);
+        if (ended && !dispatcher->decisions.first)
+            return true;
+    }
+    return true;
 }
 
 /* Between two batches, too, what has ended is answered. */
 int64_t e2b_dispatcher_step(struct e2b_dispatcher *dispatcher) {
     struct e2b_batch *batch;
+    bool more;
     do {
-        take_messages(dispatcher, ROUND_MESSAGES);
+        more = take_messages(dispatcher, ROUND_MESSAGES);
         e2b_decisions_make(&dispatcher->decisions);
         batch = e2b_decisions_next(&dispatcher->decisions);
         if (batch)
             start_batch(dispatcher, batch);
-    } while (batch);
+    } while (batch || more);
     return dispatcher->decisions.timer_ns;
 }
 
@@ -353,7 +372,8 @@ static enum e2b_status build(struct e2b_dispatcher *dispatcher,
     for (int i = 0; i < spec->model_count; i++)
         dispatcher->slot_count += spec->models[i]->options.slot_count;
     dispatcher->ring = e2b_ring_create(ring_capacity(dispatcher), sizeof(struct message));
-    if (!dispatcher->ring)
+    dispatcher->ended = e2b_ring_create(ring_capacity(dispatcher), sizeof(struct message));
+    if (!dispatcher->ring || !dispatcher->ended)
         return e2b_fail_memory(err, "the dispatcher");
     if (e2b_decisions_init(&dispatcher->decisions, spec->policy_values, err) != E2B_OK
         || ops->queue_create(spec->device, &dispatcher->uploads, err) != E2B_OK)
@@ -405,6 +425,7 @@ void e2b_dispatcher_destroy(struct e2b_dispatcher *dispatcher) {
         ops->queue_destroy(dispatcher->device, dispatcher->uploads);
     e2b_decisions_finish(&dispatcher->decisions);
     e2b_ring_destroy(dispatcher->ring);
+    e2b_ring_destroy(dispatcher->ended);
     free(dispatcher);
 }
 

@@ -11,6 +11,7 @@ struct answer {
     bool own, other; /* right as its own question's answer, as the next one's */
     enum e2b_status status;
     int64_t at_ns;
+    struct e2b_request_times times;
     atomic_int come;
 };
 
@@ -21,6 +22,7 @@ static void take(void *context, struct e2b_request *request, const struct e2b_er
     answer->own = e2b_lab_rig_is_right(answer->rig, 0, answer->question, request);
     answer->other = e2b_lab_rig_is_right(answer->rig, 0, next, request);
     answer->at_ns = e2b_lab_rig_now_ns(answer->rig);
+    e2b_request_times(request, &answer->times);
     e2b_request_close(request);
     atomic_store(&answer->come, 1);
 }
@@ -91,6 +93,40 @@ static void a_short_batch_is_answered_before_a_long_one_beside_it(void **state) 
     e2b_lab_rig_finish(&rig);
 }
 
+static void ask_for(struct e2b_lab_rig *rig, struct answer *answers, int count) {
+    struct e2b_error err = {0};
+    for (int i = 0; i < count; i++) {
+        struct e2b_request *request = NULL;
+        answers[i].rig = rig;
+        assert_ok(e2b_lab_rig_ask(rig, 0, 0, &request, &err), err);
+        e2b_request_submit(request, NULL, take, &answers[i]);
+    }
+}
+
+/* The first one runs and four wait when twenty come at once, whose copies keep the thread busy for
+ * 4 ms: what runs ends meanwhile, and the next batch starts then. */
+static void what_comes_does_not_keep_an_idle_device_waiting(void **state) {
+    (void)state;
+    enum { ALL = 25 };
+    struct e2b_lab_rig rig;
+    struct answer answers[ALL];
+    struct e2b_lab_table table = *bench_table();
+    table.copy_host_ns = 200000;
+    bench_open(&rig, &table, "greedy_idle", 1, 0);
+    memset(answers, 0, sizeof answers);
+    ask_for(&rig, answers, 1);
+    e2b_lab_rig_pass(&rig, e2b_lab_rig_now_ns(&rig) + 300000, NULL, 0);
+    ask_for(&rig, answers + 1, 4);
+    e2b_lab_rig_pass(&rig, e2b_lab_rig_now_ns(&rig) + 900000, NULL, 0);
+    assert_int_equal(answers[0].come, 0);
+    ask_for(&rig, answers + 5, ALL - 5);
+    for (int i = 0; i < ALL; i++)
+        assert_true(e2b_lab_rig_pass(&rig, INT64_MAX, &answers[i].come, 1));
+    print_message("ready for %.3f ms\n", (double)answers[1].times.wait / 1e6);
+    assert_true(answers[1].times.wait < table.models[0].solo_ns[0] + table.copy_host_ns);
+    e2b_lab_rig_finish(&rig);
+}
+
 static void policies_change_on_one_rig(void **state) {
     (void)state;
     struct e2b_lab_rig rig;
@@ -149,6 +185,7 @@ int main(void) {
         cmocka_unit_test(answers_are_told_apart),
         cmocka_unit_test(a_batch_takes_what_the_table_says),
         cmocka_unit_test(a_short_batch_is_answered_before_a_long_one_beside_it),
+        cmocka_unit_test(what_comes_does_not_keep_an_idle_device_waiting),
         cmocka_unit_test(policies_change_on_one_rig),
         cmocka_unit_test(a_table_is_simulated_whatever_the_precision),
         cmocka_unit_test(a_model_that_is_not_there_is_named),
