@@ -72,8 +72,15 @@ static enum e2b_status create(const struct e2b_sched_model *models, int model_co
     return E2B_OK;
 }
 
+/* Soon as long as the longer ones. */
+static void learn_reply(struct e2b_elastic_model *model, int64_t answer_ns) {
+    if (answer_ns > 0)
+        model->reply_ns += (answer_ns - model->reply_ns) / (answer_ns > model->reply_ns ? 8 : 64);
+}
+
 static void completed(struct e2b_policy *policy, const struct e2b_sched_event *event) {
     struct e2b_elastic_model *model = &policy->models[event->model];
+    learn_reply(model, event->answer_ns);
     const struct e2b_bitset *running = &model->slots.running;
     int first = model->slots.firsts[event->size_index][event->instance];
     int end = first + model->slots.instances.sizes[event->size_index];

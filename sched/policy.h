@@ -56,6 +56,8 @@ struct e2b_sched_event {
                       * see room of struct e2b_policy_ops */
     int size_index, instance; /* COMPLETED */
     int64_t duration_ns;      /* COMPLETED: on the device */
+    int64_t answer_ns; /* COMPLETED: of the model's batch that was answered last, from its COMPLETED
+                        * to its answers; 0: unknown */
 };
 
 /* ROW(name, text): why a decision was taken; goes into the trace. */

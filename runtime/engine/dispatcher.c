@@ -174,7 +174,8 @@ static void feed_completed(
             .model = batch->served->index,
             .size_index = batch->size_index,
             .instance = batch->instance,
-            .duration_ns = duration_ns});
+            .duration_ns = duration_ns,
+            .answer_ns = batch->served->answer_ns});
 }
 
 static void handle(struct e2b_dispatcher *dispatcher, const struct message *message);
@@ -241,6 +242,13 @@ static void batch_computed(
         feed_completed(dispatcher, batch, state == E2B_EVENT_DONE ? ended_ns - started_ns : 0);
 }
 
+static void answer(struct e2b_dispatcher *dispatcher, struct e2b_batch *batch) {
+    const struct e2b_served *served = batch->served;
+    int64_t ended_ns = e2b_pool_slot(served->pool, batch->first)->entered_ns[E2B_SLOT_DRAINING];
+    batch->served->answer_ns = now_of(dispatcher) - ended_ns;
+    e2b_inflight_answer(&dispatcher->inflight, batch);
+}
+
 static void batch_notified(struct e2b_dispatcher *dispatcher, const struct message *message) {
     struct e2b_batch *batch = message->subject;
     if (message->kind == COMPUTED) {
@@ -263,7 +271,7 @@ static void batch_notified(struct e2b_dispatcher *dispatcher, const struct messa
     if (batch->failed)
         fail_batch(dispatcher, batch);
     else
-        e2b_inflight_answer(&dispatcher->inflight, batch);
+        answer(dispatcher, batch);
 }
 
 /* Withdrawals. */

@@ -55,6 +55,7 @@ struct e2b_served {
     int size_count;
     struct e2b_profile profile;
     struct e2b_batch *batches; /* one a slot: that which begins there */
+    int64_t answer_ns;         /* see struct e2b_sched_event */
     int *batch_of;             /* by slot: where the batch that it is part of begins, -1: of none */
     struct e2b_event **copies; /* by slot: of the outputs of the neighbours that begin there */
     struct e2b_bitset waiting; /* slots that the policy knows as ready; the dispatcher's */

@@ -66,18 +66,32 @@ static double end_behind(const struct e2b_policy *policy, const struct e2b_elast
 }
 
 /* If what waits ran one batch after another as it lies in the slots, from the head on in ring
- * order: how long until the batch ends that holds the slot, which may be full by then. Looked at
- * until that is more than most_ns; after MOST_WINDOWS the rest is thought to lie as those do. Of a
- * slot that is not among them: behind all of them. */
-static double end_as_it_lies(const struct e2b_policy *policy, const struct e2b_elastic_model *model,
+ * order. */
+struct lie {
+    double end_ns; /* how long until the batch ends that holds the slot, and may be full by then */
+    double start_ns; /* until the last batch starts, */
+    int more;        /* and how many fit in behind the last one of it */
+};
+
+static int slots_behind(const struct e2b_bitset *waits, int at, int end) {
+    int last = at - 1;
+    for (int slot = e2b_bitset_next(waits, at); slot < end; slot = e2b_bitset_next(waits, slot + 1))
+        last = slot;
+    return end - last - 1;
+}
+
+/* Looked at until that is more than most_ns; after MOST_WINDOWS the rest is thought to lie as those
+ * do. Of a slot that is not among them: behind all of them. */
+static struct lie as_it_lies(const struct e2b_policy *policy, const struct e2b_elastic_model *model,
     int slot, double ahead_ns, double most_ns) {
     const struct e2b_forecast_model *table = e2b_elastic_table(policy, model);
     const struct e2b_bitset *waits = &model->slots.waiting.slots;
     int at = e2b_sched_waiting_head(&model->slots.waiting), size = model->pace.count;
-    int seen = 0, windows = 0;
-    double lie_ns = 0;
+    int seen = 0, windows = 0, first = 0, end = size;
+    double lie_ns = 0, before_ns = 0;
     while (seen < waits->count && ahead_ns + lie_ns + model->pace.batch_ns <= most_ns) {
-        int end = at + size < waits->capacity ? at + size : waits->capacity;
+        first = at;
+        end = at + size < waits->capacity ? at + size : waits->capacity;
         if (slot >= at && slot < end)
             break;
         if (windows++ == MOST_WINDOWS) {
@@ -86,11 +100,14 @@ static double end_as_it_lies(const struct e2b_policy *policy, const struct e2b_e
         }
         int count = e2b_bitset_count_in(waits, at, end);
         seen += count;
+        before_ns = lie_ns;
         lie_ns += model->pace.slowdown * table->solo_ns[e2b_forecast_size(table, count)];
         at = e2b_bitset_next(waits, end);
         at = at < waits->capacity ? at : e2b_bitset_next(waits, 0);
     }
-    return ahead_ns + lie_ns + model->pace.batch_ns;
+    return (struct lie){.end_ns = ahead_ns + lie_ns + model->pace.batch_ns,
+        .start_ns = ahead_ns + before_ns,
+        .more = seen == waits->count ? slots_behind(waits, first, end) : 0};
 }
 
 /* If a request ran alone and at once: how long until it ends. */
@@ -154,8 +171,8 @@ static double fair_share(const struct e2b_policy *policy, int index) {
 /* What is foreseen for one more request of a model. */
 struct outlook {
     double end_ns, most_ns; /* until it ends, and what of its time may be foreseen for that */
-    double lies_ns;  /* until it ends as the slots lie; told less well beyond most_ns, 0 if batches
-                      * run side by side */
+    struct lie lies; /* as the slots lie; told less well beyond most_ns, 0 if batches run side by
+                      * side */
     double share_ns; /* what the model may still queue of its share, INFINITY: anything */
     double ahead_ns; /* other work before it, */
     int before;      /* and requests of its model */
@@ -175,8 +192,8 @@ static struct outlook outlook_of(const struct e2b_policy *policy, int index, int
     outlook.is_first = outlook.before == 0 && others_ns <= 0;
     outlook.end_ns = end_behind(policy, model, outlook.ahead_ns, outlook.before);
     if (policy->forecast.exclusive && outlook.end_ns <= outlook.most_ns)
-        outlook.lies_ns = end_as_it_lies(policy, model, slot, outlook.ahead_ns, outlook.most_ns);
-    outlook.end_ns = fmax(outlook.end_ns, outlook.lies_ns);
+        outlook.lies = as_it_lies(policy, model, slot, outlook.ahead_ns, outlook.most_ns);
+    outlook.end_ns = fmax(outlook.end_ns, outlook.lies.end_ns);
     if (share < 1)
         outlook.share_ns =
             share * outlook.most_ns - outlook.before * e2b_elastic_table(policy, model)->sample_ns;
@@ -221,6 +238,15 @@ static int most_before(const struct e2b_policy *policy, const struct e2b_elastic
     return low;
 }
 
+/* How many could be part of the last batch of what waits: those that fit, are there when it starts,
+ * and are in time with it. */
+static double joining(
+    const struct e2b_elastic_model *model, const struct lie *lies, double has_ns) {
+    double copied =
+        model->least_copy_ns > 0 ? lies->start_ns / (double)model->least_copy_ns : INFINITY;
+    return lies->start_ns + model->pace.batch_ns > has_ns ? 0 : fmin(lies->more, copied);
+}
+
 /* Of those like the last one that came: while their copy takes its time, the device goes on. */
 int e2b_elastic_room(const struct e2b_policy *policy, int index) {
     const struct e2b_elastic_model *model = &policy->models[index];
@@ -231,7 +257,10 @@ int e2b_elastic_room(const struct e2b_policy *policy, int index) {
     double ahead_ns = running_ns(policy, model);
     struct outlook outlook = outlook_of(policy, index, -1, due_ns, slack_ns, ahead_ns);
     double has_ns = outlook.most_ns + (double)model->copy_ns;
-    double room = 1 + fmin(has_ns - outlook.lies_ns, outlook.share_ns) / model->pace.sample_ns;
+    double sample_ns = model->pace.sample_ns;
+    double room =
+        fmax(1 + (has_ns - outlook.lies.end_ns) / sample_ns, joining(model, &outlook.lies, has_ns));
+    room = fmin(room, 1 + outlook.share_ns / sample_ns);
     room = fmin(room, 1 + most_before(policy, model, outlook.ahead_ns, has_ns) - outlook.before);
     int least = model->slots.waiting.slots.count == 0 && model->slots.in_flight == 0;
     return room < least ? least : room < INT_MAX ? (int)room : INT_MAX;

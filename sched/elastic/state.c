@@ -72,6 +72,8 @@ void e2b_elastic_ready(struct e2b_elastic_model *model, const struct e2b_sched_e
     e2b_sched_slots_ready(&model->slots, event->slot, event->priority, due_ns, must_end_ns);
     e2b_bitset_add(&model->newcomers, event->slot);
     model->copy_ns = event->copy_ns;
+    if (model->least_copy_ns == 0 || event->copy_ns < model->least_copy_ns)
+        model->least_copy_ns = event->copy_ns;
     model->arrivals = decayed(model, event->now_ns) + 1 + event->turned_away;
     model->counted_ns = event->now_ns;
 }

@@ -29,12 +29,13 @@ struct e2b_elastic_pace {
 
 struct e2b_elastic_model {
     struct e2b_sched_slots slots;
-    struct e2b_elastic_pace pace;         /* as things are in this decision */
-    struct e2b_sched_backlog backlog;     /* of what was admitted */
-    struct e2b_sched_backlog strict;      /* of that, what has to end when it is due */
-    struct e2b_bitset newcomers;          /* waiting slots that are not yet admitted */
-    int64_t window_ns;                    /* from arrival to due */
-    int64_t target_ns, reply_ns, copy_ns; /* copy_ns: the last one's */
+    struct e2b_elastic_pace pace;     /* as things are in this decision */
+    struct e2b_sched_backlog backlog; /* of what was admitted */
+    struct e2b_sched_backlog strict;  /* of that, what has to end when it is due */
+    struct e2b_bitset newcomers;      /* waiting slots that are not yet admitted */
+    int64_t window_ns;                /* from arrival to due */
+    int64_t target_ns, reply_ns;
+    int64_t copy_ns, least_copy_ns;       /* the last one's, and of all, 0: none took any time */
     double weight, received_ns;           /* device time over weight */
     double arrivals;                      /* a count that decays, */
     int64_t counted_ns;                   /* and when it was taken */

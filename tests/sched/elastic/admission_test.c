@@ -94,6 +94,47 @@ static void room_is_what_is_let_in(void **state) {
     e2b_sched_actions_finish(&actions);
 }
 
+/* Behind a full batch there is time for one more, of which a few wait already: room is for all that
+ * fit in. */
+static void room_is_for_the_batch_that_forms(void **state) {
+    (void)state;
+    struct e2b_sched_model model = known_model(1);
+    struct e2b_sched_actions actions = {0};
+    model.slot_count = 64;
+    model.target_ns = 4000;
+    struct e2b_policy *policy = e2b_script_policy(ops, &model, 1, "");
+    for (int slot = 0; slot < 4; slot++)
+        ops->on_event(policy,
+            &(struct e2b_sched_event){
+                .kind = E2B_SCHED_READY, .more = slot < 3, .slot = slot, .deadline_ns = INT64_MAX},
+            &actions);
+    for (int waiting = 0; waiting < 4; waiting++) {
+        assert_int_equal(ops->room(policy, 0), 4 - waiting);
+        ops->on_event(policy, &(struct e2b_sched_event)READY(0, 4 + waiting), &actions);
+    }
+    assert_int_equal(ops->room(policy, 0), 0);
+    assert_false(has_reject(&actions));
+    assert_int_equal(ops->waiting(policy, 0), 4);
+    ops->destroy(policy);
+    e2b_sched_actions_finish(&actions);
+}
+
+/* The answers of a batch took so long that none would be in time any more. */
+static void the_way_of_answers_is_learnt(void **state) {
+    (void)state;
+    struct e2b_sched_model model = known_model(1);
+    model.target_ns = 3000;
+    const struct e2b_script_step steps[] = {
+        {READY(0, 0), "run0:0+1/1#0(COMPOSED)"},
+        {TOOK(1000, 0, 1000), ""},
+        {READY(2000, 1), "run0:1+1/1#0(COMPOSED)"},
+        {{.kind = E2B_SCHED_COMPLETED, .now_ns = 3000, .duration_ns = 1000, .answer_ns = 20000},
+            ""},
+        {READY(4000, 2), "drop0:2(OVERLOAD)"},
+    };
+    PLAY_MODELS(&model, 1, "", steps);
+}
+
 /* Batches that run side by side end together: room is for all of a round of them, or for none. */
 static void room_is_for_whole_rounds_of_batches(void **state) {
     (void)state;
@@ -161,6 +202,8 @@ int main(void) {
         cmocka_unit_test(a_far_deadline_refuses_nobody),
         cmocka_unit_test(a_far_deadline_gives_way_to_a_near_one),
         cmocka_unit_test(room_is_what_is_let_in),
+        cmocka_unit_test(room_is_for_the_batch_that_forms),
+        cmocka_unit_test(the_way_of_answers_is_learnt),
         cmocka_unit_test(room_is_for_whole_rounds_of_batches),
         cmocka_unit_test(what_lies_apart_is_foreseen_to_run_apart),
         cmocka_unit_test(a_model_that_is_idle_has_room),
