@@ -17,18 +17,21 @@ extern const struct e2b_source e2b_source_mma;
 #define MIN_LOCAL_BYTES (49 * 1024) /* of the smallest tile that every device gets */
 #define MOST_TAPS 60000             /* times taps in a row: mma.cl divides by a multiplication */
 #define COLUMNS_BYTES 1024          /* of local memory: a number for each column of a tile */
-#define NORM_BLOCK 32               /* columns that have a sum */
-#define COLUMN_BLOCK 32             /* columns that mma.cl's fragments permute */
+#define BARRIERS_BYTES 1024         /* of a pipeline */
+#define COPYING_WARPS 4
+#define NORM_BLOCK 32   /* columns that have a sum */
+#define COLUMN_BLOCK 32 /* columns that mma.cl's fragments permute */
 
 /* Tiles as mma.cl has them, and the share of the peak that they reach when a device is full of them
  * (measured on an H200, see docs/results). */
 struct tile {
     int rows, columns, warps_m, warps_n, chunks, stages;
     int registers; /* a thread may take, so that groups share a compute unit */
-    /* Any; fp16 by wgmma; fp32 by wgmma in two halves, with pixels one step ahead or two. */
-    enum { WARPS, WARPGROUPS, HALVES, HALVES_AHEAD } by;
+    /* Any; fp16 by wgmma; fp32 by wgmma in two halves, with pixels one step ahead or two; fp16 by
+     * wgmma with warps that only copy (pipeline.clh). */
+    enum { WARPS, WARPGROUPS, HALVES, HALVES_AHEAD, PIPELINE } by;
     double efficiency;
-    bool guessed; /* that efficiency; never timed on a device: a tuning candidate only */
+    bool guessed; /* that efficiency, or not timed beside the others: a tuning candidate only */
 };
 
 static const struct tile tiles[] = {
@@ -65,6 +68,9 @@ static const struct tile tiles[] = {
     {128, 64, 8, 1, 8, 3, 255, HALVES_AHEAD, 2.00, true},
     {64, 128, 4, 1, 8, 3, 255, HALVES_AHEAD, 1.70, true},
     {64, 64, 4, 1, 8, 4, 255, HALVES_AHEAD, 1.30, true},
+    {128, 256, 8, 1, 8, 4, 168, PIPELINE, 2.80, true},
+    {128, 192, 8, 1, 8, 4, 168, PIPELINE, 2.40, true},
+    {128, 128, 8, 1, 8, 4, 168, PIPELINE, 2.30, true},
 };
 /* Tiles of launches that are merged with their neighbours, by groups of 128 of which two share a
  * compute unit: as many stages as half of its local memory has room for. */
@@ -89,6 +95,7 @@ static const int splits[] = {1, 2, 4, 8, 16};
 #define CANDIDATES 16 /* beside the default: what the model of waves finds cheapest */
 #define START_SLABS 3.0
 #define SPLIT_SLABS 3.0
+#define END_SLABS 3.5 /* of each of a group's tiles in a pipeline */
 /* Multiply-adds while a byte of a tile's sums goes or comes, at 80 GB/s of a compute unit. */
 #define UNITS_A_BYTE 16.0
 
@@ -104,6 +111,10 @@ static bool in_halves(const struct tile *tile) {
 static int lanes_of(const struct e2b_call *call, const struct tile *tile) {
     int bytes = (int)e2b_dtype_bytes(call->outputs[0].tensor.dtype);
     return (in_halves(tile) ? 2 : 1) * CHUNK_BYTES / bytes;
+}
+
+static int64_t units_of(const struct e2b_call *call) {
+    return call->traits->compute_units > 0 ? call->traits->compute_units : 1;
 }
 
 static int64_t ceil_div(int64_t a, int64_t b) {
@@ -126,14 +137,20 @@ static int64_t stage_bytes(const struct tile *tile) {
     return (int64_t)rows * tile->chunks * CHUNK_BYTES;
 }
 
-/* Of local memory before the stages: bias, and what normalisation needs of each column. */
-static int64_t head_bytes(const struct e2b_mma_problem *problem) {
-    return COLUMNS_BYTES
-        * (1 + (problem->x_norm.sums_input != 0) + (problem->r_norm.sums_input != 0));
+/* Of local memory before the stages: bias, and what normalisation needs of each column; for two
+ * tiles in a pipeline, and its barriers. */
+static int64_t head_bytes(const struct e2b_mma_problem *problem, const struct tile *tile) {
+    int64_t bytes =
+        COLUMNS_BYTES * (1 + (problem->x_norm.sums_input != 0) + (problem->r_norm.sums_input != 0));
+    return tile->by == PIPELINE ? 2 * bytes + BARRIERS_BYTES : bytes;
 }
 
 static int64_t local_bytes(const struct e2b_mma_problem *problem, const struct tile *tile) {
-    return stage_bytes(tile) * tile->stages + head_bytes(problem);
+    return stage_bytes(tile) * tile->stages + head_bytes(problem, tile);
+}
+
+static int threads_of(const struct tile *tile) {
+    return (tile->warps_m * tile->warps_n + (tile->by == PIPELINE ? COPYING_WARPS : 0)) * 32;
 }
 
 static bool all_aligned(const int64_t stride[3]) {
@@ -166,9 +183,9 @@ static bool fits(const struct e2b_call *call, const struct e2b_mma_problem *prob
     const struct tile *tile, const struct shape *shape, int split) {
     bool can = tile->by == WARPS
         || (call->traits->ptx_sm >= WARPGROUP_SM
-            && (call->outputs[0].tensor.dtype == E2B_F16) == (tile->by == WARPGROUPS));
+            && (call->outputs[0].tensor.dtype == E2B_F16) == !in_halves(tile));
     return can && call->traits->local_bytes >= local_bytes(problem, tile)
-        && (split == 1 || shape->slabs >= 2 * split);
+        && (split == 1 || (shape->slabs >= 2 * split && tile->by != PIPELINE));
 }
 
 /* What groups that share a tile write of its sums at once, and the last of them then reads. */
@@ -180,13 +197,17 @@ static double split_bytes(const struct tile *tile, int split) {
 /* Time in units of one multiply-add a compute unit. */
 static double cost(
     const struct e2b_call *call, const struct tile *tile, const struct shape *shape, int split) {
-    double units = call->traits->compute_units > 0 ? call->traits->compute_units : 1;
+    double units = (double)units_of(call);
     double groups = (double)(shape->row_tiles * shape->column_tiles * split);
     double waves = groups <= units ? 1 : groups / units + 0.35;
     double depth =
         (double)ceil_div(shape->slabs, split) + START_SLABS + (split > 1 ? SPLIT_SLABS : 0);
     double deep = tile->chunks * lanes_of(call, tile);
     double shared = split > 1 ? split_bytes(tile, split) * UNITS_A_BYTE : 0;
+    if (tile->by == PIPELINE) {
+        depth = ceil(groups / units) * ((double)shape->slabs + END_SLABS) + START_SLABS;
+        waves = 1;
+    }
     return waves * (depth * tile->rows * tile->columns * deep / tile->efficiency + shared);
 }
 
@@ -281,14 +302,13 @@ static size_t columns_bytes(const struct tile *tile, const struct shape *shape) 
 static struct tile deepened(const struct e2b_call *call, const struct e2b_mma_problem *problem,
     const struct tile *tile, int split) {
     struct tile deep = *tile;
-    int64_t units = call->traits->compute_units > 0 ? call->traits->compute_units : 1;
     struct shape shape = shape_of(call, problem, tile);
-    int64_t groups = ceil_div(shape.row_tiles * shape.column_tiles * split, units);
-    int64_t most = UNIT_REGISTERS / (tile->warps_m * tile->warps_n * 32 * tile->registers);
+    int64_t groups = ceil_div(shape.row_tiles * shape.column_tiles * split, units_of(call));
+    int64_t most = UNIT_REGISTERS / (threads_of(tile) * tile->registers);
     groups = groups < most ? groups : most;
-    if (tile->by != WARPGROUPS || call->group_items || groups < 1)
+    if ((tile->by != WARPGROUPS && tile->by != PIPELINE) || call->group_items || groups < 1)
         return deep;
-    int64_t room = call->traits->local_bytes / groups - head_bytes(problem) - GROUP_BYTES;
+    int64_t room = call->traits->local_bytes / groups - head_bytes(problem, tile) - GROUP_BYTES;
     int64_t stages = room / stage_bytes(tile);
     stages = stages < MOST_STAGES ? stages : MOST_STAGES;
     deep.stages = stages > tile->stages ? (int)stages : tile->stages;
@@ -332,7 +352,12 @@ static int64_t scale_bits(float scale) {
     return bits;
 }
 
-/* To [column tile][slab][row of the tile][chunk][lane]. */
+/* A row's chunks lie as stages have them: permuted against bank conflicts, see mma.cl. */
+static int64_t permuted(int64_t row, int64_t chunk, int64_t chunks) {
+    return chunk ^ (chunks == 8 ? row & 7 : row >> 1 & 3);
+}
+
+/* To [column tile][slab][row of the tile][chunk, permuted][lane]. */
 static void pack_weights(const struct e2b_packing *packing, void *to) {
     struct packed_weights p;
     memcpy(&p, packing->numbers, sizeof p);
@@ -341,7 +366,8 @@ static void pack_weights(const struct e2b_packing *packing, void *to) {
     int64_t chunks = (int64_t)packing->bytes / CHUNK_BYTES;
     for (int64_t i = 0; i < chunks; i++) {
         int64_t row = i / p.chunks_a_slab % p.tile, slab = i / p.chunks_a_slab / p.tile % p.slabs;
-        int64_t chunk = slab * p.chunks_a_slab + i % p.chunks_a_slab;
+        int64_t chunk =
+            slab * p.chunks_a_slab + permuted(row, i % p.chunks_a_slab, p.chunks_a_slab);
         int64_t output = i / p.chunks_a_slab / p.tile / p.slabs * p.tile + column_at(row);
         int64_t tap = chunk / p.chunks, channel = chunk % p.chunks * p.lanes;
         bool inside = tap < p.taps && output < p.outputs;
@@ -400,16 +426,19 @@ static int column_exponent(
 }
 
 /* Where the fragments of a warp have channels, see warpgroup_halves.clh. */
-static void pack_step(const double values[STEP_LANES], double scale, uint16_t *to) {
+static void pack_step(const double values[STEP_LANES], double scale, int64_t row, uint16_t *to) {
     for (int i = 0; i < STEP_LANES; i++) {
         int piece = i / 8, chunk = i % 8 / 2, lane = piece * 2 + i % 2;
         float value = (float)(values[chunk * 8 + lane] * scale);
-        to[i] = e2b_half_from_float(value);
-        to[i + STEP_LANES] = e2b_half_from_float(value - e2b_float_from_half(to[i]));
+        uint16_t high = e2b_half_from_float(value);
+        to[permuted(row, piece, 2 * STEP_CHUNKS) * 8 + i % 8] = high;
+        to[permuted(row, piece + STEP_CHUNKS, 2 * STEP_CHUNKS) * 8 + i % 8] =
+            e2b_half_from_float(value - e2b_float_from_half(high));
     }
 }
 
-/* To [column tile][slab][step][row of the tile][piece], then each column's power of two. */
+/* To [column tile][slab][step][row of the tile][piece, permuted], then each column's power of two.
+ */
 static void pack_halves(const struct e2b_packing *packing, void *to) {
     struct packed_weights p;
     memcpy(&p, packing->numbers, sizeof p);
@@ -423,7 +452,7 @@ static void pack_halves(const struct e2b_packing *packing, void *to) {
         for (int64_t step = 0; step < steps; step++) {
             double values[STEP_LANES];
             gather_step(packing, &p, output, step, values);
-            pack_step(values, ldexp(scale_of(p.scale), TOP_EXPONENT - exponent),
+            pack_step(values, ldexp(scale_of(p.scale), TOP_EXPONENT - exponent), row,
                 (uint16_t *)to + (first * steps + step * p.tile + row) * 2 * STEP_LANES);
         }
     }
@@ -628,8 +657,19 @@ static void describe_way(const struct tile *tile, const struct e2b_mma_problem *
         snprintf(halves, sizeof halves, " -DHALVES=%d", tile->by == HALVES_AHEAD ? 2 : 1);
     if (in_halves(tile) && rest)
         snprintf(left, sizeof left, " -DCHANNELS_LEFT=%d", rest);
-    snprintf(options, capacity, "%s%s%s", tile->by == WARPS ? "" : " -DWGMMA -DPTX_TARGET=sm_90a",
-        halves, left);
+    snprintf(options, capacity, "%s%s%s%s", tile->by == WARPS ? "" : " -DWGMMA -DPTX_TARGET=sm_90a",
+        halves, left, tile->by == PIPELINE ? " -DPIPELINE" : "");
+}
+
+/* One for each part of a tile; in a pipeline as many as run at once. */
+static void add_groups(const struct e2b_call *call, const struct tile *tile,
+    const struct shape *shape, int split, struct e2b_launch *launch) {
+    int64_t groups = shape->row_tiles * shape->column_tiles;
+    if (tile->by == PIPELINE && groups > units_of(call))
+        groups = units_of(call);
+    size_t threads = (size_t)threads_of(tile);
+    e2b_launch_grid(launch, (size_t)groups * threads, (size_t)split, 1);
+    e2b_launch_group(launch, threads, 1, 1);
 }
 
 /* Elements between neighbouring pixels, if those of all rows and samples are as far apart; else 0.
@@ -668,8 +708,8 @@ enum e2b_status e2b_mma_emit(const struct e2b_call *call, const struct e2b_mma_p
     struct tile deep = deepened(call, problem, chosen.tile, split), *tile = &deep;
     struct shape shape = shape_of(call, problem, tile);
     int64_t most_slabs = ceil_div(shape.slabs, split);
-    int slots = most_slabs < tile->stages ? (int)most_slabs : tile->stages;
-    char way[96], norms[48];
+    int slots = most_slabs < tile->stages && tile->by != PIPELINE ? (int)most_slabs : tile->stages;
+    char way[128], norms[48];
     describe_way(tile, problem, way, sizeof way);
     describe_norms(problem, norms, sizeof norms);
     struct e2b_launch *launch = e2b_launch_add(out, &e2b_source_mma, "conv_mma",
@@ -698,11 +738,8 @@ enum e2b_status e2b_mma_emit(const struct e2b_call *call, const struct e2b_mma_p
     if (split > 1)
         add_split(out, launch, tile, &shape, split);
     add_geometry(problem, &shape, launch);
-    launch->local_bytes = (size_t)(head_bytes(problem) + stage_bytes(tile) * slots);
-    size_t threads = (size_t)(tile->warps_m * tile->warps_n) * 32;
-    e2b_launch_grid(
-        launch, (size_t)(shape.row_tiles * shape.column_tiles) * threads, (size_t)split, 1);
-    e2b_launch_group(launch, threads, 1, 1);
+    launch->local_bytes = (size_t)(head_bytes(problem, tile) + stage_bytes(tile) * slots);
+    add_groups(call, tile, &shape, split, launch);
     account(call, problem, &shape, launch);
     return E2B_OK;
 }

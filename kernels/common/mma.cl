@@ -7,6 +7,8 @@
  * WGMMA          by warpgroups: WARPS_M is BM / 16, WARPS_N 1, CHUNKS 8, STAGES from 3
  * HALVES         1 or 2, with it, for fp32: by two fp16 parts in place of tf32, see
  *                warpgroup_halves.clh; a chunk is 8 channels, the last of a pixel CHANNELS_LEFT
+ * PIPELINE       with it, for fp16: groups go through many tiles, and WARPS_M warps multiply what others
+ *                copy, see pipeline.clh
  * BM, BN         tile of a work-group, WARPS_M x WARPS_N warps
  * CHUNKS         4 or 8; rows of a stage are 64 or 128 bytes, their chunks permuted against bank
  *                conflicts
@@ -28,7 +30,19 @@
 #define LANES 4
 #endif
 
+#ifdef PIPELINE
+#define FIRST_COPIER (WARPS_M * 32)
+#define COPIERS 128
+#define THREADS (FIRST_COPIER + COPIERS)
+#define HEADS 2 /* that alternate */
+#define BARRIERS_BYTES 1024
+#else
 #define THREADS (WARPS_M * WARPS_N * 32)
+#define FIRST_COPIER 0
+#define COPIERS THREADS
+#define HEADS 1
+#define BARRIERS_BYTES 0
+#endif
 #define TILES_M (BM / WARPS_M / 16) /* of a warp: 16 x 8 each */
 #define TILES_N (BN / WARPS_N / 8)
 #define ROW_BYTES (CHUNKS * 16)
@@ -44,7 +58,7 @@
 #define A_BYTES (BM * ROW_BYTES)
 #define B_BYTES (BN * ROW_BYTES)
 #define CHUNKS_A_PASS CHUNKS
-#define ROWS_A_PASS (THREADS / CHUNKS)
+#define ROWS_A_PASS (COPIERS / CHUNKS)
 #define PASSES_A (BM / ROWS_A_PASS)
 #define FIRST_ROW(thread) ((thread) / CHUNKS)
 #define COLUMN_SCALES(from) 1.0f
@@ -66,7 +80,9 @@
 #define R_NORM_COLUMNS X_NORM_COLUMNS
 #endif
 #define HEAD_BYTES (R_NORM_COLUMNS + COLUMNS_BYTES)
-#define BAND 16            /* rows of tiles that neighbouring groups go through column by column */
+#define BARRIERS_AT (HEADS * HEAD_BYTES)
+#define STAGES_AT (BARRIERS_AT + BARRIERS_BYTES)
+#define BAND 16 /* rows of tiles */
 
 static inline uint swizzled(uint row, uint chunk) {
 #if CHUNKS == 8
@@ -95,91 +111,7 @@ static inline int locate(int pixel, int out_height, int out_width, struct stride
 #endif
 }
 
-/* What a thread takes of CHUNKS_A_PASS chunks of the inner dimension: one of each of PASSES_A pixels;
- * and COPIES_B pieces of a slab's packed weights. */
-struct source {
-    __global const T *x, *weights;
-    uint row, chunk_at; /* in the stage */
-    int tap, chunk;     /* in the inner dimension: the next ones */
-    int taps, chunks, taps_a_pass, chunks_a_pass;
-    int height, width, dilation_h, dilation_w, x_row, x_pixel;
-    int kernel_w; /* taps in a row */
-    uint inverse_kernel_w; /* in units of 1 / 65536 */
-    int base[PASSES_A], pixel_row[PASSES_A], pixel_column[PASSES_A];
-    bool there[PASSES_A];
-};
-
-static inline void find_pixels(struct source *from, int first, int pixels, int out_height,
-    int out_width, struct strides x, int stride_h, int stride_w, int pad_top, int pad_left) {
-#pragma unroll
-    for (int i = 0; i < PASSES_A; i++) {
-        int pixel = first + i * ROWS_A_PASS;
-        from->there[i] = pixel < pixels;
-        pixel = from->there[i] ? pixel : 0;
-#ifdef POINTWISE
-        from->base[i] = locate(pixel, out_height, out_width, x);
-#else
-        int line = pixel / out_width, column = pixel - line * out_width;
-        int sample = line / out_height, row = line - sample * out_height;
-        from->pixel_row[i] = row * stride_h - pad_top;
-        from->pixel_column[i] = column * stride_w - pad_left;
-        from->base[i] =
-            sample * x.sample + from->pixel_row[i] * x.row + from->pixel_column[i] * x.pixel;
-#endif
-    }
-}
-
-/* At a chunk of the inner dimension. */
-static inline void begin_at(struct source *from, int at) {
-#ifdef POINTWISE
-    from->chunk = at;
-#else
-    from->tap = at / from->chunks;
-    from->chunk = at % from->chunks;
-    from->taps_a_pass = CHUNKS_A_PASS / from->chunks;
-    from->chunks_a_pass = CHUNKS_A_PASS % from->chunks;
-#endif
-}
-
-/* Where the next chunks lie in x, if they are inside of the image. */
-static inline void find_chunks(struct source *from, int at[PASSES_A], bool inside[PASSES_A]) {
-#ifdef POINTWISE
-    int delta = from->chunk * LANES;
-    bool left = from->chunk < from->chunks;
-    from->chunk += CHUNKS_A_PASS;
-#pragma unroll
-    for (int i = 0; i < PASSES_A; i++) {
-        inside[i] = from->there[i] && left;
-        at[i] = inside[i] ? from->base[i] + delta : 0;
-    }
-#else
-    int tap_row = (int)((uint)from->tap * from->inverse_kernel_w >> 16);
-    int tap_column = from->tap - tap_row * from->kernel_w;
-    int down = tap_row * from->dilation_h, right = tap_column * from->dilation_w;
-    int delta = down * from->x_row + right * from->x_pixel + from->chunk * LANES;
-#pragma unroll
-    for (int i = 0; i < PASSES_A; i++) {
-        inside[i] = from->there[i] && from->tap < from->taps
-            && (uint)(from->pixel_row[i] + down) < (uint)from->height
-            && (uint)(from->pixel_column[i] + right) < (uint)from->width;
-        at[i] = inside[i] ? from->base[i] + delta : 0;
-    }
-    from->tap += from->taps_a_pass;
-    from->chunk += from->chunks_a_pass;
-    from->tap += from->chunk >= from->chunks;
-    from->chunk -= from->chunk >= from->chunks ? from->chunks : 0;
-#endif
-}
-
-static inline void copy_weights(struct source *from, uint to, uint thread) {
-#pragma unroll
-    for (int i = 0; i < COPIES_B; i++) {
-        uint which = thread + i * THREADS;
-        copy_chunk(to + A_BYTES + swizzled(which / CHUNKS, which % CHUNKS),
-            from->weights + (size_t)i * THREADS * PIECE, 16);
-    }
-    from->weights += B_BYTES / sizeof(T);
-}
+#include "kernels/common/mma_source.clh"
 
 #ifdef HALVES
 #include "kernels/common/warpgroup_halves.clh"
@@ -264,6 +196,46 @@ static inline void copy_slab(struct source *from, uint to, uint thread) {
 #define splits 1
 #endif
 
+/* Neighbouring groups go through BAND rows of tiles column by column. */
+struct place {
+    int row_tile, column_tile;
+};
+
+static inline struct place find_place(int tile, int column_tiles, int pixels) {
+    int band = tile < BAND * column_tiles ? 0 : tile / (BAND * column_tiles);
+    int in_band = tile - band * BAND * column_tiles;
+    int band_rows = min(BAND, (pixels + BM - 1) / BM - band * BAND);
+    return (struct place){band * BAND + in_band % band_rows, in_band / band_rows};
+}
+
+#define POINT_TO(place)                                                                            \
+    point_to(&from, (place).row_tile * BM + (int)from.row,                                         \
+        weights + ((size_t)(place).column_tile * slabs + first_slab) * (B_BYTES / sizeof(T))       \
+            + FIRST_PIECE,                                                                         \
+        first_slab * CHUNKS + (int)(copier % CHUNKS_A_PASS))
+#define COPY_COLUMNS(column_tile)                                                                  \
+    for (uint i = copier; i < BN / 4; i += COPIERS) {                                              \
+        uint to = local_at + HEAD * HEAD_BYTES + i * 16;                                           \
+        int column = (column_tile)*BN + (int)i * 4;                                                \
+        copy_chunk(to, bias + column, 16);                                                         \
+        COPY_X_COLUMNS(to, column);                                                                \
+        COPY_R_COLUMNS(to, column);                                                                \
+    }
+
+#ifdef PIPELINE
+#define FIRST_PIECE 0
+/* A group's tiles by their number. */
+#define EACH_TILE                                                                                  \
+    uint number = 0;                                                                               \
+    for (int tile = get_group_id(0); tile < (pixels + BM - 1) / BM * column_tiles;                 \
+         tile += get_num_groups(0), number++)
+#define HEAD (number % HEADS)
+#define HEAD_PARITY (number / HEADS & 1)
+#else
+#define FIRST_PIECE thread * PIECE
+#define HEAD 0
+#endif
+
 __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv_mma(TENSORS,
     __global const T *weights, __global const float *restrict bias,
     X_NORM_TENSORS R_NORM_TENSORS SUMS_TENSOR SHARED_TILE int column_tiles, int slabs,
@@ -271,73 +243,76 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv_mma(TENS
     int stride_h, int stride_w, int dilation_h, int dilation_w, int pad_top, int pad_left,
     int channels_end, int x_sample, int x_row, int x_pixel, int y_sample, int y_row, int y_pixel,
     int r_sample, int r_row, int r_pixel, float act_a, float act_b) {
-    LOCAL(memory, (HEAD_BYTES + STAGE_BYTES * LOCAL_SLOTS) / 16);
+    LOCAL(memory, (STAGES_AT + STAGE_BYTES * LOCAL_SLOTS) / 16);
     uint thread = get_local_id(0), lane = thread & 31, warp = thread >> 5;
-    uint warp_m = warp % WARPS_M, warp_n = warp / WARPS_M;
-    int tile = get_group_id(0), split = get_group_id(1);
-    int band = tile < BAND * column_tiles ? 0 : tile / (BAND * column_tiles);
-    int in_band = tile - band * BAND * column_tiles;
-    int band_rows = min(BAND, (pixels + BM - 1) / BM - band * BAND);
-    int row_tile = band * BAND + in_band % band_rows, column_tile = in_band / band_rows;
+    uint warp_m = warp % WARPS_M, warp_n = warp / WARPS_M, copier = thread - FIRST_COPIER;
+    uint local_at = (uint)(size_t)memory, stages = local_at + STAGES_AT, split = get_group_id(1);
     int first_slab = slabs * split / splits, slab_count = slabs * (split + 1) / splits - first_slab;
-    struct strides x_by = {x_sample, x_row, x_pixel}, y_by = {y_sample, y_row, y_pixel};
-    struct strides r_by = {r_sample, r_row, r_pixel};
-    struct source from = {.x = x + x_at,
-        .weights = weights
-            + ((size_t)column_tile * slabs + first_slab) * (B_BYTES / sizeof(T)) + thread * PIECE,
-        .row = FIRST_ROW(thread),
-        .chunk_at = thread % CHUNKS_A_PASS,
-        .taps = taps,
-        .chunks = chunks,
-        .height = height,
-        .width = width,
-        .dilation_h = dilation_h,
-        .dilation_w = dilation_w,
-        .x_row = x_row,
-        .x_pixel = x_pixel,
-        .kernel_w = kernel_w,
-        .inverse_kernel_w = 65536 / (uint)kernel_w + 1};
-    begin_at(&from, first_slab * CHUNKS + (int)from.chunk_at);
-    find_pixels(&from, row_tile * BM + (int)from.row, pixels, out_height, out_width, x_by, stride_h,
-        stride_w, pad_top, pad_left);
-    uint head = (uint)(size_t)memory + thread * 16, stages = (uint)(size_t)memory + HEAD_BYTES;
-    int column = column_tile * BN + (int)thread * 4;
-    if (thread < BN / 4) {
-        copy_chunk(head, bias + column, 16);
-        COPY_X_COLUMNS(head, column);
-        COPY_R_COLUMNS(head, column);
-    }
-#ifndef HALVES
-    start_weights(&from, slab_count, stages, thread);
-#endif
     int lane_channel = (int)(warp_n * (BN / WARPS_N) + (lane & 3) * 8);
-    INPUTS_READY;
-#ifndef HALVES
-    start_slabs(&from, slab_count, stages, thread);
-#endif
-    struct target at_y =
-        find_target(row_tile * BM + (int)(warp_m * (BM / WARPS_M) + (lane >> 2)),
-            column_tile * BN + lane_channel, pixels, channels_end, out_height, out_width, y_by, r_by);
-    ASK_SUMS_EARLY;
-    OUTPUTS added[PASS][ROWS];
-#ifdef RESIDUAL_EARLY
-    load_residual(added, residual + residual_at, &at_y, 0);
-#endif
-    float sum[TILES_M][TILES_N][4];
-#pragma unroll
-    for (int i = 0; i < TILES_M * TILES_N * 4; i++)
-        sum[i / (TILES_N * 4)][i / 4 % TILES_N][i % 4] = 0.0f;
-    multiply_tile(sum, &from, slab_count, stages, thread, warp_m, warp_n);
-#ifdef SPLIT
-    __global float4 *sums = (__global float4 *)(partial + partial_at);
-    if (!add_splits(sum, sums + (size_t)tile * splits * QUADS * THREADS,
-            arrived + arrived_at + tile, (__local uint *)memory + HEAD_BYTES / 4, split, splits, thread))
+    struct strides y_by = {y_sample, y_row, y_pixel}, r_by = {r_sample, r_row, r_pixel};
+    struct source from = {.x = x + x_at,
+        .of = {pixels, out_height, out_width, height, width, taps, kernel_w, chunks, stride_h,
+            stride_w, dilation_h, dilation_w, pad_top, pad_left, {x_sample, x_row, x_pixel}},
+        .row = FIRST_ROW(copier),
+        .chunk_at = copier % CHUNKS_A_PASS,
+        .inverse_kernel_w = 65536 / (uint)kernel_w + 1};
+#ifdef PIPELINE
+    uint barriers = local_at + BARRIERS_AT;
+    struct turn turn = {0, 0};
+    start_pipeline(barriers, thread);
+    if (thread >= FIRST_COPIER) {
+        give_registers();
+        EACH_TILE {
+            struct place place = find_place(tile, column_tiles, pixels);
+            POINT_TO(place);
+            await(barriers + HEAD_FREE(HEAD), HEAD_PARITY ^ 1);
+            COPY_COLUMNS(place.column_tile);
+            turn = copy_slabs(&from, turn, slabs, barriers, stages, copier);
+        }
         return;
+    }
+    take_registers();
+    EACH_TILE {
+        struct place place = find_place(tile, column_tiles, pixels);
+#else
+    {
+        int tile = get_group_id(0);
+        struct place place = find_place(tile, column_tiles, pixels);
+        POINT_TO(place);
+        COPY_COLUMNS(place.column_tile);
+        start_weights(&from, slab_count, stages, thread);
+        INPUTS_READY;
+        start_slabs(&from, slab_count, stages, thread);
 #endif
-    ASK_SUMS_LATE;
-    FIND_NORMS;
-    finish_tile(sum, added, y + y_at, residual + residual_at,
-        (__local const float *)memory + lane_channel,
-        weights + (size_t)column_tiles * slabs * (B_BYTES / sizeof(T)), &at_y, x_norm, r_norm,
-        row_sums + row_sums_at, lane, act_a, act_b);
+        struct target at_y =
+            find_target(place.row_tile * BM + (int)(warp_m * (BM / WARPS_M) + (lane >> 2)),
+                place.column_tile * BN + lane_channel, pixels, channels_end, out_height, out_width,
+                y_by, r_by);
+        ASK_SUMS_EARLY;
+        OUTPUTS added[AHEAD_BLOCKS][ROWS];
+        ASK_RESIDUALS_EARLY;
+        float sum[TILES_M][TILES_N][4];
+        clear_sums(sum);
+#ifdef PIPELINE
+        turn = multiply_slabs(sum, turn, slabs, barriers, stages, warp_m / 4, lane);
+#else
+        multiply_tile(sum, &from, slab_count, stages, thread, warp_m, warp_n);
+#endif
+#ifdef SPLIT
+        __global float4 *sums = (__global float4 *)(partial + partial_at);
+        if (!add_splits(sum, sums + (size_t)tile * splits * QUADS * THREADS,
+                arrived + arrived_at + tile, (__local uint *)memory + STAGES_AT / 4, split, splits,
+                thread))
+            return;
+#endif
+        ASK_SUMS_LATE;
+        FIND_NORMS;
+        finish_tile(sum, added, y + y_at, residual + residual_at,
+            (__local const float *)memory + HEAD * (HEAD_BYTES / 4) + lane_channel,
+            weights + (size_t)column_tiles * slabs * (B_BYTES / sizeof(T)), &at_y, x_norm, r_norm,
+            row_sums + row_sums_at, lane, act_a, act_b);
+#ifdef PIPELINE
+        release_head(barriers, HEAD, lane);
+#endif
+    }
 }

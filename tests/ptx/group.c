@@ -180,8 +180,15 @@ static bool is_done(const struct ptx_group *group) {
     return true;
 }
 
+static void wake(struct ptx_group *group) {
+    for (int i = 0; i < group->thread_count; i++)
+        if (group->threads[i].state == PTX_AT_MBARRIER && ptx_may_go_on(&group->threads[i]))
+            group->threads[i].state = PTX_READY;
+}
+
 static bool run_group(struct ptx_group *group) {
     bool moved = false;
+    wake(group);
     for (int i = 0; i < group->thread_count; i += PTX_WARP)
         moved |= run_warp(&group->threads[i]);
     return moved | open_barriers(group);
@@ -192,11 +199,13 @@ static void group_start(struct ptx_group *group, uint64_t id) {
     group->id[0] = (uint32_t)(id % launch->groups[0]);
     group->id[1] = (uint32_t)(id / launch->groups[0] % launch->groups[1]);
     group->id[2] = (uint32_t)(id / launch->groups[0] / launch->groups[1]);
+    group->bulk_count = 0;
     memset(group->shared, 0xff, group->shared_end);
     memset(group->warps, 0, (size_t)(group->thread_count / PTX_WARP) * sizeof *group->warps);
     for (int i = 0; i < group->thread_count; i++) {
         struct ptx_thread *thread = &group->threads[i];
-        thread->pc = thread->copy_count = thread->copy_batch = 0;
+        thread->pc = thread->copy_count = thread->copy_batch = thread->copy_number = 0;
+        thread->arrival_count = 0;
         thread->state = PTX_READY;
         thread->index = (uint32_t)i;
         thread->group = group;
@@ -254,6 +263,9 @@ enum e2b_status ptx_run(
                 continue;
             moved = true;
             groups[i].active = false;
+            if (groups[i].bulk_count > 0)
+                ptx_fail(&groups[i].threads[0], &program->insts[program->inst_count - 1],
+                    "the group ends before its copies", (uint64_t)groups[i].bulk_count);
             if (next < total)
                 group_start(&groups[i], next++);
             else

@@ -50,7 +50,12 @@ static void run(const struct e2b_op_cases *cases, const char *variant, int sm, b
 static const struct e2b_op_case partial[] = {PARTIAL(5, 24), PARTIAL(7, 96), PARTIAL(7, 190),
     PARTIAL(20, 30), PARTIAL(18, 90), PARTIAL(18, 192),
     {"1x1 of partial tiles, too shallow to split", "conv",
-        INPUTS(F32(1, 190, 20, 7), CONST_F32(250, 190, 1, 1), CONST_F32(250)), .only_dense = true}};
+        INPUTS(F32(1, 190, 20, 7), CONST_F32(250, 190, 1, 1), CONST_F32(250)), .only_dense = true},
+    {"1x1 of more tiles than groups", "conv",
+        INPUTS(F32(1, 190, 20, 37), CONST_F32(390, 190, 1, 1), CONST_F32(390)), .only_dense = true},
+    {"1x1 of more tiles than groups, deeper than stages", "conv",
+        INPUTS(F32(1, 696, 20, 28), CONST_F32(120, 696, 1, 1), CONST_F32(120)),
+        .only_dense = true}};
 E2B_OP_CASES(every_tile, partial);
 
 /* A plain sum in fp32 has relative errors of 1.4e-7, 4.4e-7 and 1.2e-6 over 64, 576 and 4608 random

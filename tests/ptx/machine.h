@@ -73,22 +73,38 @@ struct ptx_program {
     size_t shared_bytes, local_bytes;
 };
 
-enum ptx_state { PTX_READY, PTX_AT_COLLECTIVE, PTX_AT_BARRIER, PTX_DONE };
+enum ptx_state { PTX_READY, PTX_AT_COLLECTIVE, PTX_AT_BARRIER, PTX_AT_MBARRIER, PTX_DONE };
 
 struct ptx_copy {
     uint32_t to, bytes, filled;
     uint64_t from;
-    int batch;
+    int batch, number;
+};
+
+/* To a barrier in shared memory: one that comes when a thread's older copies are there, and a copy
+ * that tells its bytes to it. */
+struct ptx_arrival {
+    uint32_t barrier;
+    int copy_number;
+};
+
+struct ptx_bulk {
+    uint32_t to, bytes, barrier;
+    uint64_t from;
 };
 
 #define PTX_MAX_COPIES 1024
+#define PTX_MAX_ARRIVALS 16
+#define PTX_MAX_BULKS 64
 
 struct ptx_thread {
     struct ptx_group *group;
     uint64_t *regs;
     unsigned char *local;
     struct ptx_copy *copies;
-    int copy_count, copy_batch;
+    int copy_count, copy_batch, copy_number;
+    struct ptx_arrival arrivals[PTX_MAX_ARRIVALS];
+    int arrival_count;
     int pc;
     enum ptx_state state;
     int barrier, barrier_count; /* that it waits at; 0: all threads */
@@ -118,6 +134,8 @@ struct ptx_group {
     int thread_count;
     struct ptx_thread *threads;
     struct ptx_warp *warps;
+    struct ptx_bulk bulks[PTX_MAX_BULKS];
+    int bulk_count;
     unsigned char *shared;
     size_t shared_end;
     bool active;
@@ -126,6 +144,9 @@ struct ptx_group {
 /* The instruction's executor and whether warps meet at it; NULL if there is none. */
 ptx_exec *ptx_find(const char *name, bool *collective);
 ptx_exec *ptx_find_warp(const char *name);
+/* mbarrier.*, and the forms of cp.async that tell one; whether a thread waits at one in vain. */
+ptx_exec ptx_mbarrier, ptx_copy_bulk, ptx_copies_arrive;
+bool ptx_may_go_on(struct ptx_thread *thread);
 /* mov between a register and a vector of its parts. */
 ptx_exec *ptx_find_move(bool packs);
 
@@ -147,6 +168,7 @@ unsigned char *ptx_shared(
 
 bool ptx_has(const struct ptx_inst *inst, const char *part); /* ".wide" in its name */
 void ptx_finish_copies(struct ptx_thread *thread, int last_batch);
+void ptx_finish_copies_before(struct ptx_thread *thread, int number);
 void ptx_finish_products(struct ptx_thread *first, struct ptx_warp *warp, int last_batch);
 
 #endif

@@ -2,6 +2,7 @@
 #include "kernels/tensor.h"
 #include "tests/ptx/machine.h"
 
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -451,15 +452,23 @@ static void do_copy(struct ptx_thread *t, const struct ptx_inst *i, const struct
     memmove(to, from, copy->bytes);
 }
 
-void ptx_finish_copies(struct ptx_thread *t, int last_batch) {
+static void finish_copies(struct ptx_thread *t, int last_batch, int end) {
     static const struct ptx_inst inst = {.name = "cp.async"};
     int kept = 0;
     for (int k = 0; k < t->copy_count; k++)
-        if (t->copies[k].batch <= last_batch)
+        if (t->copies[k].batch <= last_batch && t->copies[k].number < end)
             do_copy(t, &inst, &t->copies[k]);
         else
             t->copies[kept++] = t->copies[k];
     t->copy_count = kept;
+}
+
+void ptx_finish_copies(struct ptx_thread *t, int last_batch) {
+    finish_copies(t, last_batch, INT_MAX);
+}
+
+void ptx_finish_copies_before(struct ptx_thread *t, int number) {
+    finish_copies(t, INT_MAX, number);
 }
 
 /* cp.async.cg.shared.global [to], [from], 16 (, bytes) and its commit and wait. */
@@ -470,10 +479,15 @@ EXEC(copy_async) {
         ptx_finish_copies(t, t->copy_batch - 1 - (int)GET(0));
     } else if (ptx_has(i, ".wait_all")) {
         ptx_finish_copies(t, t->copy_batch);
+    } else if (ptx_has(i, ".mbarrier.arrive")) {
+        ptx_copies_arrive(t, i);
+    } else if (ptx_has(i, ".bulk")) {
+        ptx_copy_bulk(t, i);
     } else {
         uint32_t filled = (uint32_t)GET(2);
         struct ptx_copy copy = {(uint32_t)ptx_address(t, OP(0)),
-            i->count > 3 ? (uint32_t)GET(3) : filled, filled, ptx_address(t, OP(1)), t->copy_batch};
+            i->count > 3 ? (uint32_t)GET(3) : filled, filled, ptx_address(t, OP(1)), t->copy_batch,
+            t->copy_number++};
         if (copy.to % filled || (copy.bytes && copy.from % filled))
             ptx_fail(t, i, "misaligned address", copy.from);
         else if (!t->group->launch->late)
@@ -537,6 +551,7 @@ static const struct {
     {"cos", cosine},
     {"copysign", copy_sign},
     {"cp", copy_async},
+    {"mbarrier", ptx_mbarrier},
     {"nanosleep", nothing},
 };
 

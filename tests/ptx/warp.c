@@ -270,6 +270,7 @@ static const struct {
     {"redux.sync.", reduce},
     {"bar.warp.sync", meet},
     {"wgmma.", warpgroup},
+    {"setmaxnreg.", meet},
 };
 
 ptx_exec *ptx_find_warp(const char *name) {

@@ -135,9 +135,12 @@ static void check_sizes(const struct setting *setting, const struct e2b_launch_l
     int64_t pixels = problem->samples * problem->out_height * problem->out_width;
     int64_t rows = ceil_div(pixels, tiling->rows);
     int64_t columns = ceil_div(problem->outputs_end, tiling->columns);
-    size_t threads = (size_t)(tiling->warps_m * tiling->warps_n) * 32;
+    bool pipeline = strstr(launch->options, "-DPIPELINE") != NULL;
+    size_t threads = (size_t)(tiling->warps_m * tiling->warps_n + (pipeline ? 4 : 0)) * 32;
+    int64_t units = setting->traits.compute_units;
+    int64_t groups = pipeline && rows * columns > units ? units : rows * columns;
     assert_int_equal(launch->local[0], threads);
-    assert_int_equal(launch->global[0], (size_t)(rows * columns) * threads);
+    assert_int_equal(launch->global[0], (size_t)groups * threads);
     assert_int_equal(strstr(launch->options, "-DSPLIT") != NULL, tiling->splits > 1);
     assert_int_equal(integer(launch, 0), columns);
     assert_int_equal(integer(launch, 2), pixels);
@@ -161,6 +164,11 @@ static void check_sizes(const struct setting *setting, const struct e2b_launch_l
     assert_false(list->scratch[0].persistent);
     assert_int_equal(list->scratch[1].bytes, rows * columns * 4);
     assert_true(list->scratch[1].persistent);
+}
+
+/* Rows of a stage are permuted against bank conflicts. */
+static int64_t packed_chunk(int64_t row, int64_t chunk, int64_t chunks) {
+    return chunk ^ (chunks == 8 ? row % 8 : row / 2 % 4);
 }
 
 /* A thread stores 8 neighbouring columns, of which each of four matrices gave it two. */
@@ -196,8 +204,9 @@ static void check_weights(const struct setting *setting, const struct e2b_launch
                 int64_t chunk = tap * ceil_div(problem->channels, lanes) + channel / lanes;
                 int64_t row = output / tiling->columns * slabs + chunk / tiling->chunks;
                 row = row * tiling->columns + packed_row(output % tiling->columns);
-                double value = element(
-                    packed, dtype, row * depth + chunk % tiling->chunks * lanes + channel % lanes);
+                chunk = packed_chunk(row, chunk % tiling->chunks, tiling->chunks);
+                double value =
+                    element(packed, dtype, row * depth + chunk * lanes + channel % lanes);
                 const int64_t *stride = problem->weight_stride;
                 double want = (double)problem->weight_scale
                     * (double)weights[output * stride[0] + channel * stride[1] + tap * stride[2]];
@@ -223,6 +232,26 @@ static void convolutions_are_covered(void **state) {
         each_candidate(&setting, check_sizes);
         finish(&setting);
     }
+}
+
+static int pipelines_seen;
+
+static void note_pipelines(const struct setting *setting, const struct e2b_launch_list *list,
+    const struct tiling *tiling) {
+    check_all(setting, list, tiling);
+    pipelines_seen += strstr(list->launches[0].options, "-DPIPELINE") != NULL;
+}
+
+/* As many groups as compute units, whose last four warps copy. */
+static void many_tiles_go_through_a_pipeline(void **state) {
+    (void)state;
+    struct setting setting;
+    start(&setting, E2B_F16, 40, 28, 64, 256, 1);
+    setting.traits.ptx_sm = 90;
+    pipelines_seen = 0;
+    each_candidate(&setting, note_pipelines);
+    assert_true(pipelines_seen >= 3);
+    finish(&setting);
 }
 
 /* A matrix comes as [inner][columns]. */
@@ -450,6 +479,7 @@ static void what_cannot_run_is_refused_with_a_reason(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(convolutions_are_covered),
+        cmocka_unit_test(many_tiles_go_through_a_pipeline),
         cmocka_unit_test(matrices_are_covered),
         cmocka_unit_test(tiles_fit_the_local_memory),
         cmocka_unit_test(few_tiles_are_split_and_many_are_not),
