@@ -68,9 +68,9 @@ static const struct tile tiles[] = {
     {128, 64, 8, 1, 8, 3, 255, HALVES_AHEAD, 2.00, true},
     {64, 128, 4, 1, 8, 3, 255, HALVES_AHEAD, 1.70, true},
     {64, 64, 4, 1, 8, 4, 255, HALVES_AHEAD, 1.30, true},
-    {128, 256, 8, 1, 8, 4, 168, PIPELINE, 2.80, true},
-    {128, 192, 8, 1, 8, 4, 168, PIPELINE, 2.40, true},
-    {128, 128, 8, 1, 8, 4, 168, PIPELINE, 2.30, true},
+    {128, 256, 8, 1, 8, 4, 168, PIPELINE, 2.80, false},
+    {128, 192, 8, 1, 8, 4, 168, PIPELINE, 2.40, false},
+    {128, 128, 8, 1, 8, 4, 168, PIPELINE, 2.30, false},
 };
 /* Tiles of launches that are merged with their neighbours, by groups of 128 of which two share a
  * compute unit: as many stages as half of its local memory has room for. */
@@ -96,6 +96,8 @@ static const int splits[] = {1, 2, 4, 8, 16};
 #define START_SLABS 3.0
 #define SPLIT_SLABS 3.0
 #define END_SLABS 3.5 /* of each of a group's tiles in a pipeline */
+/* Pixels of several taps take the copying warps longer, at 128 and 256 columns so many times. */
+#define WINDOWS_SLOWER 1.12
 /* Multiply-adds while a byte of a tile's sums goes or comes, at 80 GB/s of a compute unit. */
 #define UNITS_A_BYTE 16.0
 
@@ -285,7 +287,9 @@ static struct option choose(const struct e2b_call *call, const struct e2b_mma_pr
 double e2b_mma_cost(const struct e2b_call *call, const struct e2b_mma_problem *problem) {
     struct e2b_call untuned = *call;
     untuned.candidate = 0;
-    return choose(&untuned, problem).cost;
+    struct option chosen = choose(&untuned, problem);
+    bool windows = problem->kernel_h * problem->kernel_w > 1;
+    return chosen.cost * (chosen.tile->by == PIPELINE && windows ? WINDOWS_SLOWER : 1);
 }
 
 /* Of all columns, by tiles: a float each. */
