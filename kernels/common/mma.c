@@ -96,8 +96,10 @@ static const int splits[] = {1, 2, 4, 8, 16};
 #define START_SLABS 3.0
 #define SPLIT_SLABS 3.0
 #define END_SLABS 3.5 /* of each of a group's tiles in a pipeline */
-/* Pixels of several taps take the copying warps longer, at 128 and 256 columns so many times. */
-#define WINDOWS_SLOWER 1.12
+/* Copying warps take as long to gather a slab's pixels as others to multiply it by few columns: as
+ * much slower than the patches of kernels/conv/patch.c as the model does not know. */
+#define FEW_COLUMNS 128
+#define FEW_COLUMNS_SLOWER 1.3
 /* Multiply-adds while a byte of a tile's sums goes or comes, at 80 GB/s of a compute unit. */
 #define UNITS_A_BYTE 16.0
 
@@ -288,8 +290,8 @@ double e2b_mma_cost(const struct e2b_call *call, const struct e2b_mma_problem *p
     struct e2b_call untuned = *call;
     untuned.candidate = 0;
     struct option chosen = choose(&untuned, problem);
-    bool windows = problem->kernel_h * problem->kernel_w > 1;
-    return chosen.cost * (chosen.tile->by == PIPELINE && windows ? WINDOWS_SLOWER : 1);
+    bool gathers = problem->kernel_h * problem->kernel_w > 1 && chosen.tile->by == PIPELINE;
+    return chosen.cost * (gathers && chosen.tile->columns <= FEW_COLUMNS ? FEW_COLUMNS_SLOWER : 1);
 }
 
 /* Of all columns, by tiles: a float each. */
