@@ -96,8 +96,8 @@ static const int splits[] = {1, 2, 4, 8, 16};
 #define START_SLABS 3.0
 #define SPLIT_SLABS 3.0
 #define END_SLABS 3.5 /* of each of a group's tiles in a pipeline */
-/* Copying warps take as long to gather a slab's pixels as others to multiply it by few columns: as
- * much slower than the patches of kernels/conv/patch.c as the model does not know. */
+/* A pipeline of windows by few columns waits for the warps that gather pixels: against patches
+ * (kernels/conv/patch.c), which it was timed beside, it counts so many times. */
 #define FEW_COLUMNS 128
 #define FEW_COLUMNS_SLOWER 1.3
 /* Multiply-adds while a byte of a tile's sums goes or comes, at 80 GB/s of a compute unit. */
