@@ -172,11 +172,11 @@ static inline void copy_slab(struct source *from, uint to, uint thread) {
 #endif
 #endif
 
+#include "kernels/common/mma_finish.clh"
+
 #ifdef SPLIT
 #include "kernels/common/mma_splits.clh"
 #endif
-
-#include "kernels/common/mma_finish.clh"
 
 #ifdef RESIDUAL
 #define TENSORS                                                                                    \

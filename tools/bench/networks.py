@@ -60,6 +60,10 @@ def _product(name, precision):
         [helper.make_tensor_value_info("x", kind, ["batch", n])],
         [helper.make_tensor_value_info("y", kind, ["batch", n])],
         [numpy_helper.from_array(weight, "weight")])
+    return _write(target, graph)
+
+
+def _write(target, graph):
     model = helper.make_model(graph, ir_version=network.IR_VERSION,
                               opset_imports=[helper.make_opsetid("", network.OPSET)])
     network.write(target, model.SerializeToString(deterministic=True))
@@ -113,10 +117,7 @@ def _layer(name, index, precision, image, weight, attributes):
         [helper.make_tensor_value_info("y", kind, ["batch", None, None, weight[0]])],
         [numpy_helper.from_array(values, "weight"),
          numpy_helper.from_array(np.array([0, height, width, channels]), "shape")])
-    model = helper.make_model(graph, ir_version=network.IR_VERSION,
-                              opset_imports=[helper.make_opsetid("", network.OPSET)])
-    network.write(target, model.SerializeToString(deterministic=True))
-    return target
+    return _write(target, graph)
 
 
 def _with_free_batch(source):

@@ -85,9 +85,7 @@ static enum e2b_status run(struct worker *worker, const char *request, struct e2
     if (sscanf(request, "%d %d", &count, &in_a_row) < 1 || count < 1 || count > MAX_RUNS
         || in_a_row < 1)
         return e2b_fail(err, E2B_INVALID,
-            "expected: run COUNT [IN_A_ROW], COUNT 1..%d, IN_A_ROW 1 "
-            "or more",
-            MAX_RUNS);
+            "expected: run COUNT [IN_A_ROW], COUNT 1..%d, IN_A_ROW 1 or more", MAX_RUNS);
     for (int i = 0; i < count; i++) {
         int64_t start = e2b_clock_ns();
         for (int k = 1; k < in_a_row; k++)

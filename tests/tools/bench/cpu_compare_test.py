@@ -159,6 +159,13 @@ def test_layers_of_a_network_one_by_one(build, tmp_path):
     worker.close()
 
 
+def test_layers_of_a_network_without_convolutions():
+    done = subprocess.run([sys.executable, BENCH / "gpu_compare", "--layers", "--device", "cpu",
+                           "--modes", "eager", "gemm_2048"], capture_output=True, text=True)
+    assert done.returncode == 1 and "gemm_2048 has no convolutions" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_variant_can_be_forced(build, tmp_path):
     path = networks.path("light_squeezenet")
     np.save(tmp_path / "in.npy", networks.sample(path, 1))
