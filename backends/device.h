@@ -102,7 +102,7 @@ struct e2b_device_ops {
     enum e2b_status (*event_wait)(struct e2b_event *event, struct e2b_error *err);
     void (*event_times)(struct e2b_event *event, struct e2b_event_times *out);
     /* Call done(context, state) once, from any thread, soon after the event ended. done is short
-     * and must not call the device. The event may be released before. */
+     * and must not call the device. The event may be released before. Its queue is flushed. */
     enum e2b_status (*event_notify)(struct e2b_event *event,
         void (*done)(void *context, enum e2b_event_state state), void *context,
         struct e2b_error *err);

@@ -304,6 +304,8 @@ enum e2b_status e2b_sim_event_notify(struct e2b_event *event,
         return e2b_fail_memory(err, "a notification");
     *notification = (struct notification){done, context, NULL};
     pthread_mutex_lock(&sim->lock);
+    if (event->queue)
+        flush_queue(event->queue);
     notification->next = event->notifications;
     event->notifications = notification;
     if (event->state != E2B_EVENT_PENDING)

@@ -59,7 +59,7 @@ static enum e2b_status enqueue_copies(
         batch->copy = served->copies[first];
         batch->copies++;
     }
-    return ops_of(batch)->flush(downloads, err);
+    return E2B_OK;
 }
 
 /* Once one notification was asked for, it is too late to fail. */

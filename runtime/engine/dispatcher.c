@@ -4,6 +4,7 @@
 #include "runtime/base/ring.h"
 #include "runtime/base/thread.h"
 #include "runtime/engine/decisions.h"
+#include "runtime/engine/uploads.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -17,7 +18,8 @@ enum message_kind { SUBMITTED, UPLOADED, COMPUTED, COPIED, CANCEL, CANCEL_ALL };
 struct message {
     enum message_kind kind;
     enum e2b_event_state state; /* UPLOADED, COMPUTED, COPIED */
-    void *subject;              /* request; batch of COMPUTED and COPIED; NULL of CANCEL_ALL */
+    void *subject; /* request; upload of UPLOADED; batch of COMPUTED and COPIED; NULL of
+                    * CANCEL_ALL */
 };
 
 struct e2b_dispatcher {
@@ -27,7 +29,7 @@ struct e2b_dispatcher {
     struct e2b_trace *trace;
     struct e2b_ring *ring;
     struct e2b_ring *ended; /* COMPUTED, COPIED: before all others, as the device may be idle */
-    struct e2b_queue *uploads;
+    struct e2b_uploads uploads;
     int slot_count; /* of all models */
     bool gather;    /* see struct e2b_engine_options */
     atomic_bool draining, withdrawing, stop;
@@ -54,8 +56,8 @@ static void push(
 }
 
 static void on_uploaded(void *context, enum e2b_event_state state) {
-    struct e2b_request *request = context;
-    push(request->served->dispatcher, UPLOADED, (int)state, request);
+    struct e2b_upload *upload = context;
+    push(upload->served->dispatcher, UPLOADED, (int)state, upload);
 }
 
 static void on_computed(void *context, enum e2b_event_state state) {
@@ -70,27 +72,11 @@ static void on_copied(void *context, enum e2b_event_state state) {
 
 /* Messages. */
 
-/* Its times are those of the event, which tells the last copy of several. */
-static void trace_copy(
-    const struct e2b_dispatcher *dispatcher, struct e2b_event *event, struct e2b_trace_copy *copy) {
-    if (!dispatcher->trace || !event)
-        return;
-    dispatcher->device->ops->event_times(event, &copy->times);
-    e2b_trace_copy(dispatcher->trace, copy);
-}
-
-static void has_come(struct e2b_request *request) {
+static void make_ready(struct e2b_request *request) {
+    struct e2b_dispatcher *dispatcher = request->served->dispatcher;
+    struct e2b_error error = request->error;
     atomic_fetch_sub(&request->served->coming, request->sample_count);
-}
-
-static void make_ready(
-    struct e2b_dispatcher *dispatcher, struct e2b_request *request, enum e2b_event_state state) {
-    struct e2b_error error = {0};
-    has_come(request);
-    if (state == E2B_EVENT_FAILED)
-        e2b_fail(&error, E2B_DEVICE, "model \"%s\": the device failed to take a request's input",
-            request->served->name);
-    else if (request->withdrawn)
+    if (error.status == E2B_OK && request->withdrawn)
         e2b_fail(&error, E2B_CANCELLED, "the request was cancelled");
     if (error.status != E2B_OK) {
         e2b_inflight_fail_request(&dispatcher->inflight, request, &error);
@@ -113,45 +99,15 @@ static void make_ready(
     }
 }
 
-static void uploaded(
-    struct e2b_dispatcher *dispatcher, struct e2b_request *request, enum e2b_event_state state) {
-    trace_copy(dispatcher, request->uploaded,
-        &(struct e2b_trace_copy){.model = request->served->index,
-            .size_index = -1,
-            .first = request->slots[request->sample_count - 1],
-            .count = 1});
-    dispatcher->device->ops->event_release(request->uploaded);
-    request->uploaded = NULL;
-    make_ready(dispatcher, request, state);
-}
-
-static void start_upload(struct e2b_dispatcher *dispatcher, struct e2b_request *request) {
-    const struct e2b_device_ops *ops = dispatcher->device->ops;
-    struct e2b_pool *pool = request->served->pool;
-    struct e2b_error error = {0};
+static void accept(struct e2b_dispatcher *dispatcher, struct e2b_request *request) {
     int64_t now_ns = now_of(dispatcher);
     e2b_inflight_add(&dispatcher->inflight, request);
     for (int i = 0; i < request->sample_count; i++)
-        e2b_pool_move(pool, request->slots[i], E2B_SLOT_COPYING, now_ns);
-    if (dispatcher->gather) {
-        make_ready(dispatcher, request, E2B_EVENT_DONE);
-        return;
-    }
-    for (int i = 0; i < request->sample_count && error.status == E2B_OK; i++) {
-        bool last = i == request->sample_count - 1;
-        e2b_pool_upload(
-            pool, request->slots[i], dispatcher->uploads, last ? &request->uploaded : NULL, &error);
-    }
-    if (error.status == E2B_OK && ops->flush(dispatcher->uploads, &error) == E2B_OK)
-        ops->event_notify(request->uploaded, on_uploaded, request, &error);
-    if (error.status == E2B_OK)
-        return;
-    ops->event_release(request->uploaded);
-    request->uploaded = NULL;
-    struct e2b_error ignored = {0};
-    ops->finish(dispatcher->uploads, &ignored);
-    has_come(request);
-    e2b_inflight_fail_request(&dispatcher->inflight, request, &error);
+        e2b_pool_move(request->served->pool, request->slots[i], E2B_SLOT_COPYING, now_ns);
+    if (dispatcher->gather)
+        make_ready(request);
+    else
+        e2b_uploads_add(&dispatcher->uploads, request);
 }
 
 static void count_batch(const struct e2b_batch *batch, int64_t compute_ns) {
@@ -190,6 +146,7 @@ static void between_launches(void *context) {
         handle(dispatcher, &message);
     if (e2b_ring_pop(dispatcher->ring, &message))
         handle(dispatcher, &message);
+    e2b_uploads_send(&dispatcher->uploads);
 }
 
 static void start_batch(struct e2b_dispatcher *dispatcher, struct e2b_batch *batch) {
@@ -218,28 +175,40 @@ static int64_t decided_ns(const struct e2b_batch *batch) {
     return e2b_pool_slot(batch->served->pool, batch->first)->entered_ns[E2B_SLOT_RUNNING];
 }
 
-static void trace_batch(const struct e2b_dispatcher *dispatcher, const struct e2b_batch *batch,
-    int64_t started_ns, int64_t ended_ns) {
+static void trace_batch(const struct e2b_dispatcher *dispatcher, const struct e2b_batch *batch) {
     const struct e2b_trace_batch traced = {batch->served->index,
         batch->served->sizes[batch->size_index].size, batch->size_index, batch->instance,
-        batch->first, batch->count, started_ns, ended_ns};
+        batch->first, batch->count, batch->started_ns, batch->ended_ns};
     e2b_trace_batch(dispatcher->trace, &traced);
+}
+
+/* Its times are those of the event, which tells the last copy of several. */
+static void trace_copy(const struct e2b_dispatcher *dispatcher, const struct e2b_batch *batch) {
+    struct e2b_trace_copy copy = {
+        batch->served->index, batch->size_index, batch->instance, batch->first, batch->count, {0}};
+    if (!dispatcher->trace || !batch->copy)
+        return;
+    dispatcher->device->ops->event_times(batch->copy, &copy.times);
+    e2b_trace_copy(dispatcher->trace, &copy);
 }
 
 /* Whichever notification comes first, the instance is free when the batch is computed and the slots
  * are answered when all have come. */
 static void batch_computed(
     struct e2b_dispatcher *dispatcher, struct e2b_batch *batch, enum e2b_event_state state) {
-    int64_t now_ns = now_of(dispatcher), started_ns = decided_ns(batch), ended_ns = now_ns;
+    int64_t now_ns = now_of(dispatcher);
     int end = batch->first + batch->span;
+    batch->started_ns = decided_ns(batch);
+    batch->ended_ns = now_ns;
     for (int slot = batch->first; slot < end; slot = e2b_batch_next(batch, slot + 1))
         e2b_pool_move(batch->served->pool, slot, E2B_SLOT_DRAINING, now_ns);
-    e2b_batch_span(batch, &started_ns, &ended_ns);
-    trace_batch(dispatcher, batch, started_ns, ended_ns);
+    e2b_batch_span(batch, &batch->started_ns, &batch->ended_ns);
+    int64_t duration_ns = batch->ended_ns - batch->started_ns;
+    trace_batch(dispatcher, batch);
     if (state == E2B_EVENT_DONE)
-        count_batch(batch, ended_ns - started_ns);
+        count_batch(batch, duration_ns);
     if (!batch->gather)
-        feed_completed(dispatcher, batch, state == E2B_EVENT_DONE ? ended_ns - started_ns : 0);
+        feed_completed(dispatcher, batch, state == E2B_EVENT_DONE ? duration_ns : 0);
 }
 
 static void answer(struct e2b_dispatcher *dispatcher, struct e2b_batch *batch) {
@@ -257,9 +226,7 @@ static void batch_notified(struct e2b_dispatcher *dispatcher, const struct messa
     } else {
         batch->copies--;
         if (batch->copies == 0)
-            trace_copy(dispatcher, batch->copy,
-                &(struct e2b_trace_copy){batch->served->index, batch->size_index, batch->instance,
-                    batch->first, batch->count, {0}});
+            trace_copy(dispatcher, batch);
     }
     if (message->state == E2B_EVENT_FAILED)
         batch->failed = true;
@@ -307,10 +274,10 @@ static void withdraw_all(struct e2b_dispatcher *dispatcher) {
 static void handle(struct e2b_dispatcher *dispatcher, const struct message *message) {
     switch (message->kind) {
     case SUBMITTED:
-        start_upload(dispatcher, message->subject);
+        accept(dispatcher, message->subject);
         break;
     case UPLOADED:
-        uploaded(dispatcher, message->subject, message->state);
+        e2b_uploads_ended(&dispatcher->uploads, message->subject, message->state);
         break;
     case COMPUTED:
     case COPIED:
@@ -348,6 +315,7 @@ int64_t e2b_dispatcher_step(struct e2b_dispatcher *dispatcher) {
     bool more;
     do {
         more = take_messages(dispatcher, ROUND_MESSAGES);
+        more |= e2b_uploads_send(&dispatcher->uploads);
         e2b_decisions_make(&dispatcher->decisions);
         batch = e2b_decisions_next(&dispatcher->decisions);
         if (batch)
@@ -376,7 +344,6 @@ static size_t ring_capacity(const struct e2b_dispatcher *dispatcher) {
 
 static enum e2b_status build(struct e2b_dispatcher *dispatcher,
     const struct e2b_dispatcher_spec *spec, struct e2b_error *err) {
-    const struct e2b_device_ops *ops = spec->device->ops;
     for (int i = 0; i < spec->model_count; i++)
         dispatcher->slot_count += spec->models[i]->options.slot_count;
     dispatcher->ring = e2b_ring_create(ring_capacity(dispatcher), sizeof(struct message));
@@ -384,7 +351,7 @@ static enum e2b_status build(struct e2b_dispatcher *dispatcher,
     if (!dispatcher->ring || !dispatcher->ended)
         return e2b_fail_memory(err, "the dispatcher");
     if (e2b_decisions_init(&dispatcher->decisions, spec->policy_values, err) != E2B_OK
-        || ops->queue_create(spec->device, &dispatcher->uploads, err) != E2B_OK)
+        || e2b_uploads_init(&dispatcher->uploads, err) != E2B_OK)
         return err->status;
     if (spec->manual)
         return E2B_OK;
@@ -406,6 +373,8 @@ enum e2b_status e2b_dispatcher_create(
     dispatcher->trace = spec->trace;
     dispatcher->gather = spec->gather;
     dispatcher->inflight = (struct e2b_inflight){.device = spec->device, .trace = spec->trace};
+    dispatcher->uploads = (struct e2b_uploads){
+        .device = spec->device, .trace = spec->trace, .notify = on_uploaded, .arrived = make_ready};
     dispatcher->decisions = (struct e2b_decisions){.device = spec->device,
         .models = spec->models,
         .model_count = spec->model_count,
@@ -423,14 +392,12 @@ enum e2b_status e2b_dispatcher_create(
 void e2b_dispatcher_destroy(struct e2b_dispatcher *dispatcher) {
     if (!dispatcher)
         return;
-    const struct e2b_device_ops *ops = dispatcher->device->ops;
     atomic_store(&dispatcher->stop, true);
     if (dispatcher->has_thread) {
         e2b_ring_wake(dispatcher->ring);
         pthread_join(dispatcher->thread, NULL);
     }
-    if (dispatcher->uploads)
-        ops->queue_destroy(dispatcher->device, dispatcher->uploads);
+    e2b_uploads_finish(&dispatcher->uploads);
     e2b_decisions_finish(&dispatcher->decisions);
     e2b_ring_destroy(dispatcher->ring);
     e2b_ring_destroy(dispatcher->ended);

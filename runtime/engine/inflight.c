@@ -92,11 +92,9 @@ static int64_t between(int64_t value, int64_t low, int64_t high) {
 
 static void take_times(struct e2b_request *request, const struct e2b_batch *batch, int slot) {
     const int64_t *at = e2b_pool_slot(request->served->pool, slot)->entered_ns;
-    int64_t started_ns = at[E2B_SLOT_RUNNING], ended_ns = at[E2B_SLOT_DRAINING];
-    e2b_batch_span(batch, &started_ns, &ended_ns);
     /* The device's clock is not quite the host's: the stages must still follow one another. */
-    started_ns = between(started_ns, at[E2B_SLOT_RUNNING], at[E2B_SLOT_DONE]);
-    ended_ns = between(ended_ns, started_ns, at[E2B_SLOT_DONE]);
+    int64_t started_ns = between(batch->started_ns, at[E2B_SLOT_RUNNING], at[E2B_SLOT_DONE]);
+    int64_t ended_ns = between(batch->ended_ns, started_ns, at[E2B_SLOT_DONE]);
     request->times = (struct e2b_request_times){
         .fill = at[E2B_SLOT_COPYING] - request->options.arrival_ns,
         .upload = at[E2B_SLOT_READY] - at[E2B_SLOT_COPYING],

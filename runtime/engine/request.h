@@ -16,8 +16,9 @@ struct e2b_request {
     int unanswered; /* samples still on their way; 0 before submit and after the answer */
     bool withdrawn; /* samples that do not run yet shall not */
     struct e2b_request *next, **link; /* in the dispatcher's list */
-    struct e2b_event *uploaded;       /* of its last copy to the device, NULL: none is under way */
-    struct e2b_error error;           /* first failure of a sample */
+    int unsent, uploading; /* samples whose copy to the device has not begun; not ended */
+    struct e2b_request *next_unsent, **unsent_link; /* in the list of e2b_uploads */
+    struct e2b_error error;                         /* first failure of a sample */
     struct e2b_request_times times;
     int slots[]; /* one a sample; -1 once given back */
 };

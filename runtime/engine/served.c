@@ -174,7 +174,9 @@ static enum e2b_status build(
     served->batches = calloc(slots, sizeof *served->batches);
     served->batch_of = malloc(slots * sizeof *served->batch_of);
     served->copies = calloc(slots, sizeof *served->copies);
-    if (!served->batches || !served->batch_of || !served->copies
+    served->uploads = calloc(slots, sizeof *served->uploads);
+    if (!served->batches || !served->batch_of || !served->copies || !served->uploads
+        || !e2b_bitset_init(&served->unsent, served->options.slot_count)
         || !e2b_bitset_init(&served->waiting, served->options.slot_count))
         return e2b_fail_memory(err, "a served model");
     for (size_t i = 0; i < slots; i++)
@@ -233,7 +235,9 @@ void e2b_served_destroy(struct e2b_served *served) {
     e2b_weights_destroy(served->weights);
     e2b_pool_destroy(served->pool);
     pthread_mutex_destroy(&served->stats_lock);
+    e2b_bitset_finish(&served->unsent);
     e2b_bitset_finish(&served->waiting);
+    free(served->uploads);
     free(served->batches);
     free(served->batch_of);
     free(served->copies);

@@ -32,10 +32,18 @@ struct e2b_batch {
     bool gather;                   /* its inputs are on the host yet */
     struct e2b_event *begin, *end; /* first and last kernel, for times; begin NULL if one is both */
     struct e2b_event *copy;        /* of its last output to the host, for times */
-    bool computed;                 /* its notification has come */
+    bool computed;                 /* its notification has come, */
+    int64_t started_ns, ended_ns;  /* and told when it ran */
     int copies;                    /* those of copies that are still to come */
     bool failed;                   /* one of them told so */
     struct e2b_batch *next;        /* to be started after it */
+};
+
+/* Neighbouring slots whose inputs travel to the device as one copy. The dispatcher's. */
+struct e2b_upload {
+    struct e2b_served *served;
+    int first, count;
+    struct e2b_event *event;
 };
 
 struct e2b_served {
@@ -58,7 +66,9 @@ struct e2b_served {
     int64_t answer_ns;         /* see struct e2b_sched_event */
     int *batch_of;             /* by slot: where the batch that it is part of begins, -1: of none */
     struct e2b_event **copies; /* by slot: of the outputs of the neighbours that begin there */
-    struct e2b_bitset waiting; /* slots that the policy knows as ready; the dispatcher's */
+    struct e2b_upload *uploads; /* one a slot: that which begins there */
+    struct e2b_bitset unsent;   /* slots submitted whose inputs are not on their way; */
+    struct e2b_bitset waiting;  /* slots that the policy knows as ready; both the dispatcher's */
     pthread_mutex_t stats_lock;
     struct e2b_served_stats stats;
     atomic_int pending;     /* requests open */

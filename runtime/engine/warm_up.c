@@ -36,13 +36,12 @@ static void fill_input(void *to, enum e2b_dtype dtype, int64_t bytes, uint32_t s
 static enum e2b_status upload_all(const struct warm_up *warm, struct e2b_error *err) {
     struct e2b_served *served = warm->served;
     struct e2b_queue *queue = e2b_instance_queue(served->sizes[0].instances[0]);
-    for (int slot = 0; slot < warm->samples; slot++) {
+    for (int slot = 0; slot < warm->samples; slot++)
         for (int i = 0; i < served->input_count; i++)
             fill_input(e2b_pool_input_host(served->pool, slot, i), served->inputs[i].dtype,
                 served->input_bytes[i], (uint32_t)(slot * 977 + i + 1));
-        if (e2b_pool_upload(served->pool, slot, queue, NULL, err) != E2B_OK)
-            return err->status;
-    }
+    if (e2b_pool_upload(served->pool, 0, warm->samples, queue, NULL, err) != E2B_OK)
+        return err->status;
     return served->device->ops->finish(queue, err);
 }
 

@@ -310,16 +310,21 @@ int64_t e2b_pool_output_stride(const struct e2b_pool *pool, int output) {
     return pool->outputs[output].stride_bytes;
 }
 
-enum e2b_status e2b_pool_upload(struct e2b_pool *pool, int slot, struct e2b_queue *queue,
-    struct e2b_event **event, struct e2b_error *err) {
+static int64_t run_bytes(const struct array *array, int count) {
+    return (count - 1) * array->stride_bytes + array->sample_bytes;
+}
+
+enum e2b_status e2b_pool_upload(struct e2b_pool *pool, int first, int count,
+    struct e2b_queue *queue, struct e2b_event **event, struct e2b_error *err) {
     for (int i = 0; i < pool->input_count; i++) {
         const struct array *array = &pool->inputs[i];
         struct e2b_event **last = i == pool->input_count - 1 ? event : NULL;
-        int64_t at = slot * array->stride_bytes;
+        int64_t at = first * array->stride_bytes;
         if (pool->device->ops->enqueue_write(queue, array->device, (size_t)at, array->host + at,
-                (size_t)array->sample_bytes, last, err)
+                (size_t)run_bytes(array, count), last, err)
             != E2B_OK)
-            return e2b_error_while(err, "uploading input %d of slot %d", i, slot);
+            return e2b_error_while(
+                err, "uploading input %d of slots %d..%d", i, first, first + count - 1);
     }
     return E2B_OK;
 }
@@ -330,9 +335,8 @@ enum e2b_status e2b_pool_download(struct e2b_pool *pool, int first, int count,
         const struct array *array = &pool->outputs[i];
         struct e2b_event **last = i == pool->output_count - 1 ? event : NULL;
         int64_t at = first * array->stride_bytes;
-        int64_t bytes = (count - 1) * array->stride_bytes + array->sample_bytes;
-        if (pool->device->ops->enqueue_read(
-                queue, array->device, (size_t)at, array->host + at, (size_t)bytes, last, err)
+        if (pool->device->ops->enqueue_read(queue, array->device, (size_t)at, array->host + at,
+                (size_t)run_bytes(array, count), last, err)
             != E2B_OK)
             return e2b_error_while(
                 err, "downloading output %d of slots %d..%d", i, first, first + count - 1);
@@ -360,12 +364,11 @@ enum e2b_status e2b_pool_gather(
         const struct array *array = &pool->inputs[i];
         char *staging = ops->buffer_host(pool->device, array->staging);
         int64_t at = first * array->stride_bytes;
-        int64_t bytes = (count - 1) * array->stride_bytes + array->sample_bytes;
         for (int slot = first; slot < first + count; slot++)
             memcpy(staging + slot * array->stride_bytes, array->host + slot * array->stride_bytes,
                 (size_t)array->sample_bytes);
-        if (ops->enqueue_write(
-                queue, array->device, (size_t)at, staging + at, (size_t)bytes, NULL, err)
+        if (ops->enqueue_write(queue, array->device, (size_t)at, staging + at,
+                (size_t)run_bytes(array, count), NULL, err)
             != E2B_OK)
             return e2b_error_while(
                 err, "uploading input %d of slots %d..%d", i, first, first + count - 1);

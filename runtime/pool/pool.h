@@ -80,10 +80,10 @@ struct e2b_buffer *e2b_pool_output_buffer(const struct e2b_pool *pool, int outpu
 int64_t e2b_pool_input_stride(const struct e2b_pool *pool, int input);   /* bytes */
 int64_t e2b_pool_output_stride(const struct e2b_pool *pool, int output); /* bytes */
 
-/* Enqueue the copies of one slot's inputs, or of a run's outputs (one copy an output: the run's
- * slots are neighbours). event is that of the last copy. */
-enum e2b_status e2b_pool_upload(struct e2b_pool *pool, int slot, struct e2b_queue *queue,
-    struct e2b_event **event, struct e2b_error *err);
+/* Enqueue the copies of a run's inputs, or of its outputs: one copy an input or output, as the
+ * run's slots are neighbours. event is that of the last copy. */
+enum e2b_status e2b_pool_upload(struct e2b_pool *pool, int first, int count,
+    struct e2b_queue *queue, struct e2b_event **event, struct e2b_error *err);
 enum e2b_status e2b_pool_download(struct e2b_pool *pool, int first, int count,
     struct e2b_queue *queue, struct e2b_event **event, struct e2b_error *err);
 

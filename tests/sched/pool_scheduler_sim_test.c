@@ -314,7 +314,7 @@ static void submit(struct service *service, struct request *requests) {
     *request = (struct request){slot, (uint32_t)service->opened, 0, false, true};
     *(uint32_t *)e2b_pool_input_host(service->pool, slot, 0) = request->question;
     e2b_pool_move(service->pool, slot, E2B_SLOT_COPYING, now_of(service));
-    if (e2b_pool_upload(service->pool, slot, service->uploads, &event, &err) != E2B_OK) {
+    if (e2b_pool_upload(service->pool, slot, 1, service->uploads, &event, &err) != E2B_OK) {
         answer(service, slot, &service->failed);
         return;
     }

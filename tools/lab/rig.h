@@ -70,7 +70,7 @@ bool e2b_lab_rig_pass(struct e2b_lab_rig *rig, int64_t until_ns, atomic_int *cou
 /* A request of one sample that holds a question. */
 enum e2b_status e2b_lab_rig_ask(struct e2b_lab_rig *rig, int model, int question,
     struct e2b_request **out, struct e2b_error *err);
-/* Whether its outputs are those of the question. By the thread that answers. */
+/* Whether its outputs are those of the question. One thread at a time. */
 bool e2b_lab_rig_is_right(
     struct e2b_lab_rig *rig, int model, int question, const struct e2b_request *request);
 

@@ -6,6 +6,7 @@
 #include "runtime/base/thread.h"
 #include "tools/lab/random.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@
 #define MOST_CHUNKS 16384
 #define HEAD_START_NS 1000000    /* from the start of a run to its time 0 */
 #define PATIENCE_NS 120000000000 /* for the last answers */
+#define UNREAD (1 << 14)         /* answers at most: beyond them, who answers waits */
 #define MOST_SENDERS 8
 #define THREADS_A_SENDER 4 /* of the machine: the rest is for what is measured */
 
@@ -22,6 +24,7 @@ struct record {
     int model, question, client;
     enum e2b_status status;
     bool wrong;
+    struct e2b_request *request; /* answered, and to be read */
     struct e2b_request_times times;
 };
 
@@ -34,7 +37,9 @@ struct run {
     int count;
     atomic_int next; /* to be sent, of an open loop */
     atomic_int sent, answered;
-    struct e2b_ring *idle; /* clients of a closed loop that were answered */
+    struct e2b_ring *idle;   /* clients of a closed loop that were answered */
+    struct e2b_ring *unread; /* records, for the reader; NULL: who answers reads */
+    pthread_t reader;
 };
 
 static struct record *record_at(const struct run *run, int index) {
@@ -54,18 +59,68 @@ static struct record *add_record(struct run *run) {
     return record;
 }
 
+static void read_answer(struct record *record) {
+    struct run *run = record->run;
+    if (record->status == E2B_OK)
+        record->wrong =
+            !e2b_lab_rig_is_right(run->rig, record->model, record->question, record->request);
+    e2b_request_times(record->request, &record->times);
+    e2b_request_close(record->request);
+    if (run->idle)
+        e2b_ring_push(run->idle, &record->client);
+    atomic_fetch_add(&run->answered, 1);
+}
+
+static void hand_over(struct run *run, struct record *record) {
+    while (!e2b_ring_push(run->unread, &record))
+        sched_yield();
+}
+
 static void answered(void *context, struct e2b_request *request, const struct e2b_error *err) {
     struct record *record = context;
     struct run *run = record->run;
     record->answered_ns = e2b_lab_rig_now_ns(run->rig) - run->zero_ns;
     record->status = err->status;
-    if (err->status == E2B_OK)
-        record->wrong = !e2b_lab_rig_is_right(run->rig, record->model, record->question, request);
-    e2b_request_times(request, &record->times);
-    e2b_request_close(request);
-    if (run->idle)
-        e2b_ring_push(run->idle, &record->client);
-    atomic_fetch_add(&run->answered, 1);
+    record->request = request;
+    if (run->unread)
+        hand_over(run, record);
+    else
+        read_answer(record);
+}
+
+/* As the server's readers do, beside the thread that answers. Virtual time passes in one thread. */
+
+static void *read_answers(void *context) {
+    struct run *run = context;
+    struct record *record;
+    for (;;) {
+        while (!e2b_ring_pop(run->unread, &record))
+            e2b_ring_wait(run->unread, INT64_MAX);
+        if (!record)
+            return NULL;
+        read_answer(record);
+    }
+}
+
+static enum e2b_status start_reader(struct run *run, struct e2b_error *err) {
+    if (run->rig->stand_in)
+        return E2B_OK;
+    run->unread = e2b_ring_create(UNREAD, sizeof(struct record *));
+    if (!run->unread)
+        return e2b_fail_memory(err, "a reader");
+    int code = e2b_thread_start(&run->reader, "reader", "", read_answers, run);
+    if (code == 0)
+        return E2B_OK;
+    e2b_ring_destroy(run->unread);
+    run->unread = NULL;
+    return e2b_fail_code(err, E2B_INTERNAL, code, "cannot start a reader: %s", strerror(code));
+}
+
+static void stop_reader(struct run *run) {
+    if (!run->unread)
+        return;
+    hand_over(run, NULL);
+    pthread_join(run->reader, NULL);
 }
 
 /* A request that finds no slot, or comes while others like it are refused, is answered at once, as
@@ -388,12 +443,16 @@ enum e2b_status e2b_lab_run(struct e2b_lab_rig *rig, const struct e2b_lab_load *
         return e2b_fail_memory(err, "requests");
     add_batches(rig, -1, out, &samples);
     struct e2b_error late = {0};
-    if (load->arrivals->kind == E2B_LAB_CLOSED)
-        run_closed(&run, err);
-    else
-        run_open(&run, err);
+    if (start_reader(&run, err) == E2B_OK) {
+        if (load->arrivals->kind == E2B_LAB_CLOSED)
+            run_closed(&run, err);
+        else
+            run_open(&run, err);
+    }
     /* Answers refer to the records: without them nothing can be freed. */
     bool complete = await_answers(&run, err->status == E2B_OK ? err : &late) == E2B_OK;
+    if (complete)
+        stop_reader(&run);
     add_batches(rig, 1, out, &samples);
     out->mean_batch = out->batches ? (double)samples / (double)out->batches : 0;
     if (err->status == E2B_OK)
@@ -403,6 +462,7 @@ enum e2b_status e2b_lab_run(struct e2b_lab_rig *rig, const struct e2b_lab_load *
     if (complete) {
         free(run.chunks);
         e2b_ring_destroy(run.idle);
+        e2b_ring_destroy(run.unread);
     }
     return err->status;
 }

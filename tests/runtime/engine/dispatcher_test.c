@@ -41,14 +41,14 @@ static enum e2b_status one_fault(enum e2b_sim_fault fault, int nth) {
     return answers[0].status;
 }
 
-/* Three samples are three uploads, then batches of two and one with kernels, a wait and a copy. */
+/* Three samples are one upload, then batches of two and one with a kernel, a wait and a copy. */
 static void each_enqueue_may_fail(void **state) {
     (void)state;
     for (int nth = 1; nth <= 7; nth++)
         assert_int_equal(one_fault(E2B_SIM_FAULT_ENQUEUE, nth), E2B_DEVICE);
 }
 
-/* What is watched: the last upload of a request, and of each of the two batches the last kernel and
+/* What is watched: the upload of a request, and of each of the two batches the last kernel and
  * the copy. */
 static void each_command_may_fail(void **state) {
     (void)state;
