@@ -35,7 +35,8 @@ class Record:
     cold: dict = field(default_factory=dict)  # s
     warm: dict = field(default_factory=dict)  # s
     peaks: dict = field(default_factory=dict)  # bytes
-    instructions: dict = field(default_factory=dict)
+    instructions: dict = field(default_factory=dict)  # of one batch, by one thread
+    counter: str = ""  # what counted them
     fma_gflops: float = 0.0
     convolution_percents: list = field(default_factory=list)  # of a turn's own peak, all layers
     shares: list = field(default_factory=list)  # text: where e2bird's time goes
@@ -110,6 +111,28 @@ def time_tables(records, peers):
                                ratios(records, peer, batch, fastest_ratio))
 
 
+def instruction_ratio(record, peer):
+    """How many times as many `peer` takes, and how many times as long."""
+    if not {OWN, peer} <= record.instructions.keys():
+        return "-"
+    ratio = record.result.ratio(peer, OWN)
+    return (f"{record.instructions[peer] / record.instructions[OWN]:.2f}"
+            f" ({f'{ratio.median:.2f}' if ratio else '-'})")
+
+
+def instruction_table(records, peers):
+    names = [OWN, *peers]
+    records = [record for record in records if record.instructions]
+    if records:
+        yield ("\n## Instructions of one batch by one thread, in user mode, millions; ratios: of "
+               "these (of the times)\n")
+        yield report.table(
+            ["network", *names, *(f"{peer} / {OWN}" for peer in peers), "counted by"],
+            [[record.case, *(cell(record.instructions, name, "{:.1f}", 1e6) for name in names),
+              *(instruction_ratio(record, peer) for peer in peers), record.counter]
+             for record in records])
+
+
 def other_tables(records, peers):
     names = [OWN, *peers]
     yield ("\n## Peak resident memory, MiB, programs compiled before (those of the peers with Python "
@@ -124,11 +147,6 @@ def other_tables(records, peers):
                                             f"{cell(record.warm, name, '{:.2f}')}"
                                             for name in names)]
                             for record in records if record.cold])
-    if any(record.instructions for record in records):
-        yield "\n## Instructions of one batch, millions (-: the processor does not tell)\n"
-        yield report.table(["network", *names],
-                           [[record.case, *(cell(record.instructions, name, "{:.0f}", 1e6)
-                                            for name in names)] for record in records])
     if any(record.shares for record in records):
         yield "\n## Where the time of e2bird goes\n"
         for record in records:
@@ -201,7 +219,7 @@ def trouble(records):
 
 def tables(records, peers):
     """Markdown of the records."""
-    text = [*time_tables(records, peers), *bar_table(list(bars(records, peers))),
-            *other_tables(records, peers)]
+    text = [*time_tables(records, peers), *instruction_table(records, peers),
+            *bar_table(list(bars(records, peers))), *other_tables(records, peers)]
     wrong = trouble(records)
     return "\n".join(text + (["\n## Not compared\n", *wrong] if wrong else []))

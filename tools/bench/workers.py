@@ -15,14 +15,15 @@ class Failed(Exception):
 
 
 class Worker:
-    """`cpus`: the processors that it may use, None for all."""
+    """`cpus`: the processors that it may use, None for all. `prefix`: a command that runs it."""
 
-    def __init__(self, name, command, cpus=None, environment=None):
+    def __init__(self, name, command, cpus=None, environment=None, prefix=()):
         self.name = name
         self._errors = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
-            [str(part) for part in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=self._errors, text=True, env={**os.environ, **(environment or {})},
+            [str(part) for part in (*prefix, *command)], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=self._errors, text=True,
+            env={**os.environ, **(environment or {})},
             preexec_fn=(lambda: os.sched_setaffinity(0, cpus)) if cpus else None)
         try:
             open_ns, self.identity = self._answer().split(maxsplit=1)

@@ -119,6 +119,15 @@ def test_bars_tell_what_is_missed():
     assert text.count("**no**") == 4
 
 
+def test_instructions_stand_beside_times():
+    counts = {"e2bird": 2e6, "onnxruntime": 3e6}
+    records = [record(1, 100, 120, instructions=counts, counter="valgrind"), record(8)]
+    text = cpu_results.tables(records, ["onnxruntime", "openvino"])
+    (row,) = [line for line in text.splitlines() if line.endswith("| valgrind   |")]
+    assert [cell.strip() for cell in row.split("|")[1:-1]] == [
+        "resnet50, batch 1", "2.0", "3.0", "-", "1.50 (1.20)", "-", "valgrind"]
+
+
 @pytest.mark.parametrize("peer", ["onnxruntime", "openvino"])
 def test_peers_agree_with_the_worker(build, tmp_path, peer):
     path = networks.path("light_squeezenet")
