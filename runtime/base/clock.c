@@ -1,6 +1,7 @@
 #include "runtime/base/clock.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <time.h>
 
 int64_t e2b_clock_ns(void) {
@@ -16,4 +17,14 @@ void e2b_clock_sleep_ns(int64_t duration_ns) {
     struct timespec until = {.tv_sec = end / 1000000000, .tv_nsec = end % 1000000000};
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
         ;
+}
+
+static int compare_durations(const void *a, const void *b) {
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+int64_t e2b_clock_median_ns(int64_t *durations_ns, int count) {
+    qsort(durations_ns, (size_t)count, sizeof *durations_ns, compare_durations);
+    return durations_ns[count / 2];
 }

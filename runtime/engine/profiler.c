@@ -1,5 +1,6 @@
 #include "runtime/engine/profiler.h"
 
+#include "runtime/base/clock.h"
 #include "runtime/base/file.h"
 #include "runtime/base/log.h"
 #include "runtime/engine/served.h"
@@ -8,7 +9,6 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define RUNS 5
@@ -125,14 +125,9 @@ static int64_t now_of(const struct e2b_served *served) {
     return served->device->ops->now_ns(served->device);
 }
 
-static int compare_times(const void *a, const void *b) {
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
-static int64_t median(int64_t *times, int count) {
-    qsort(times, (size_t)count, sizeof *times, compare_times);
-    return times[count / 2] > 0 ? times[count / 2] : 1;
+static int64_t typical_ns(int64_t *times_ns, int count) {
+    int64_t median_ns = e2b_clock_median_ns(times_ns, count);
+    return median_ns > 0 ? median_ns : 1;
 }
 
 /* All batches at once, on slots side by side, each on an instance of its own. enqueue_ns: of the
@@ -170,8 +165,8 @@ static enum e2b_status measure(struct profiler *profiler, struct e2b_composition
             return err->status;
         runs++;
     } while (runs < RUNS && now_of(profiler->served) < profiler->until_ns);
-    composition->makespan_ns = median(took_ns, runs);
-    *enqueue_ns = median(enqueued_ns, runs);
+    composition->makespan_ns = typical_ns(took_ns, runs);
+    *enqueue_ns = typical_ns(enqueued_ns, runs);
     return E2B_OK;
 }
 
@@ -207,7 +202,7 @@ static enum e2b_status measure_reply(struct profiler *profiler, struct e2b_error
             return e2b_error_while(err, "timing the copy of outputs");
         took_ns[run] = now_of(served) - start_ns;
     }
-    profiler->profile->reply_ns = median(took_ns, RUNS);
+    profiler->profile->reply_ns = typical_ns(took_ns, RUNS);
     return E2B_OK;
 }
 

@@ -1,5 +1,6 @@
 #include "runtime/engine/trial.h"
 
+#include "runtime/base/clock.h"
 #include "runtime/engine/instance.h"
 
 #include <math.h>
@@ -233,16 +234,6 @@ static enum e2b_status run_burst(
     return err->status;
 }
 
-static int compare_times(const void *a, const void *b) {
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
-static int64_t median(int64_t *times_ns, int count) {
-    qsort(times_ns, (size_t)count, sizeof *times_ns, compare_times);
-    return times_ns[count / 2];
-}
-
 /* Bursts in turns until every choice has run long enough. */
 static enum e2b_status time_in_turns(
     struct runner *runners, int count, int64_t *times_ns, struct e2b_error *err) {
@@ -260,7 +251,7 @@ static enum e2b_status time_in_turns(
             runner->run_count += burst;
         }
     for (int i = 0; i < count; i++)
-        times_ns[i] = median(runners[i].times_ns, runners[i].run_count);
+        times_ns[i] = e2b_clock_median_ns(runners[i].times_ns, runners[i].run_count);
     return E2B_OK;
 }
 

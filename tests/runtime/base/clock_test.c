@@ -41,11 +41,20 @@ static void sleep_goes_on_after_a_signal(void **state) {
     sigaction(SIGALRM, &before, NULL);
 }
 
+static void median_of_durations(void **state) {
+    (void)state;
+    int64_t one[] = {7}, odd[] = {5, INT64_MAX, 0, 9, 5}, even[] = {4, 1, 3, 2};
+    assert_int_equal(e2b_clock_median_ns(one, 1), 7);
+    assert_int_equal(e2b_clock_median_ns(odd, 5), 5);
+    assert_int_equal(e2b_clock_median_ns(even, 4), 3);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(time_never_goes_back),
         cmocka_unit_test(sleep_lasts_at_least_as_long_as_asked),
         cmocka_unit_test(sleep_goes_on_after_a_signal),
+        cmocka_unit_test(median_of_durations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
