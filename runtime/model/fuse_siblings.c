@@ -1,3 +1,4 @@
+#include "kernels/conv/conv.h"
 #include "kernels/gemm/gemm.h"
 #include "kernels/move/move.h"
 #include "kernels/view/view.h"
@@ -12,7 +13,13 @@
     16 /* columns: parts of the joined product are read where they lie, by vectors                 \
         */
 
-/* Products of one operand with constant matrices. Where all are only seen as heads, the last
+/* What matrix products and convolutions have in the same place. */
+enum { OPERAND, WEIGHTS, BIAS, RESIDUAL };
+_Static_assert((int)E2B_CONV_W == WEIGHTS && (int)E2B_GEMM_B == WEIGHTS, "weights");
+_Static_assert((int)E2B_CONV_BIAS == BIAS && (int)E2B_GEMM_BIAS == BIAS, "bias");
+_Static_assert((int)E2B_CONV_RESIDUAL == RESIDUAL && (int)E2B_GEMM_RESIDUAL == RESIDUAL, "residual");
+
+/* Products of one operand with constant weights. Where all are only seen as heads, the last
  * dimension cut in (heads, depth), the joined product is. */
 struct siblings {
     int nodes[MAX_SIBLINGS], count;
@@ -32,25 +39,39 @@ static const struct e2b_constant *constant_of(
     return has_input(node, input) ? net->graph.values[node->inputs[input]].constant : NULL;
 }
 
-/* A product by a constant matrix, with a constant bias of one number a column or none. */
+/* The dimension of columns in the weights; in the result. */
+static int weight_axis(const struct e2b_op *op) {
+    return op == &e2b_op_conv ? 0 : 1;
+}
+
+static int column_axis(const struct e2b_op *op, int rank) {
+    return op == &e2b_op_conv ? 1 : rank - 1;
+}
+
+static bool is_product(const struct e2b_node *node, const struct e2b_shape *weights) {
+    if (node->op == &e2b_op_conv)
+        return ((const struct e2b_conv_params *)node->params)->group == 1;
+    return node->op == &e2b_op_matmul && weights->rank == 2;
+}
+
+/* A product by constant weights, with a constant bias of one number a column or none. */
 static bool is_projection(const struct e2b_network *net, const struct e2b_node *node) {
-    if (node->op != &e2b_op_matmul || has_input(node, E2B_GEMM_RESIDUAL))
+    const struct e2b_constant *weights = constant_of(net, node, WEIGHTS);
+    if (!weights || !is_product(node, &weights->shape) || has_input(node, RESIDUAL))
         return false;
-    const struct e2b_constant *weights = constant_of(net, node, E2B_GEMM_B);
-    const struct e2b_constant *bias = constant_of(net, node, E2B_GEMM_BIAS);
-    if (!weights || weights->shape.rank != 2 || weights->shape.dims[1] % PART_ALIGN
-        || !e2b_dtype_is_float(weights->dtype) || net->graph.values[node->inputs[0]].constant)
+    const struct e2b_constant *bias = constant_of(net, node, BIAS);
+    int64_t columns = weights->shape.dims[weight_axis(node->op)];
+    if (columns % PART_ALIGN || !e2b_dtype_is_float(weights->dtype)
+        || net->graph.values[node->inputs[OPERAND]].constant)
         return false;
-    return bias ? bias->shape.rank == 1 && bias->shape.dims[0] == weights->shape.dims[1]
-                : !has_input(node, E2B_GEMM_BIAS);
+    return bias ? bias->shape.rank == 1 && bias->shape.dims[0] == columns : !has_input(node, BIAS);
 }
 
 static bool may_join(
     const struct e2b_network *net, const struct e2b_node *a, const struct e2b_node *b) {
-    const struct e2b_constant *bias[] = {
-        constant_of(net, a, E2B_GEMM_BIAS), constant_of(net, b, E2B_GEMM_BIAS)};
-    return is_projection(net, b) && a->inputs[0] == b->inputs[0]
-        && constant_of(net, a, E2B_GEMM_B)->dtype == constant_of(net, b, E2B_GEMM_B)->dtype
+    const struct e2b_constant *bias[] = {constant_of(net, a, BIAS), constant_of(net, b, BIAS)};
+    return a->op == b->op && is_projection(net, b) && a->inputs[OPERAND] == b->inputs[OPERAND]
+        && constant_of(net, a, WEIGHTS)->dtype == constant_of(net, b, WEIGHTS)->dtype
         && !bias[0] == !bias[1] && (!bias[0] || bias[0]->dtype == bias[1]->dtype)
         && !memcmp(a->params, b->params, a->op->params_bytes);
 }
@@ -66,11 +87,22 @@ static int sole_reader(const struct e2b_network *net, int value) {
     return -1;
 }
 
-/* Whether kernels read the value as it is: no view or transpose hides its strides. */
+/* Whether only kernels read the value, where it lies: it does not leave the graph, no view or
+ * transpose hides its strides, and it is no part of a concatenation, where it would lie. */
 static bool is_read_by_kernels(const struct e2b_network *net, int value) {
-    int reader = sole_reader(net, value);
-    const struct e2b_op *op = reader < 0 ? NULL : net->graph.nodes[reader].op;
-    return op && op->layout != E2B_LAYOUT_VIEW && op != &e2b_op_transpose;
+    int readers = 0;
+    for (int i = 0; i < net->graph.node_count; i++) {
+        const struct e2b_node *node = &net->graph.nodes[i];
+        for (int k = 0; node->op && k < node->input_count; k++) {
+            if (node->inputs[k] != value)
+                continue;
+            if (node->op->layout == E2B_LAYOUT_VIEW || node->op == &e2b_op_transpose
+                || node->op == &e2b_op_concat)
+                return false;
+            readers++;
+        }
+    }
+    return readers == e2b_network_use_count(net, value);
 }
 
 /* The view that shows a product as heads, and their depth; -1 if its reader is something else. */
@@ -93,7 +125,7 @@ static int find_heads(const struct e2b_network *net, int product, int64_t *depth
 static bool find_form(const struct e2b_network *net, int node, int64_t *depth) {
     *depth = 0;
     return is_read_by_kernels(net, net->graph.nodes[node].outputs[0])
-        || find_heads(net, node, depth) >= 0;
+        || (net->graph.nodes[node].op == &e2b_op_matmul && find_heads(net, node, depth) >= 0);
 }
 
 static void find_siblings(const struct e2b_network *net, int first, struct siblings *out) {
@@ -139,27 +171,28 @@ static int add_node(struct e2b_network *net, const struct e2b_op *op, const char
     return value;
 }
 
-/* The product by all matrices at once; its value, or -1. */
+/* The product by all weights at once; its value, or -1. */
 static int add_product(
     struct e2b_network *net, const struct siblings *siblings, struct e2b_error *err) {
     int first = siblings->nodes[0];
-    bool has_bias = has_input(&net->graph.nodes[first], E2B_GEMM_BIAS);
-    int weights = join_constants(net, siblings, E2B_GEMM_B, 1, err);
-    int bias = weights >= 0 && has_bias ? join_constants(net, siblings, E2B_GEMM_BIAS, 0, err) : -1;
+    bool has_bias = has_input(&net->graph.nodes[first], BIAS);
+    const struct e2b_op *op = net->graph.nodes[first].op;
+    int weights = join_constants(net, siblings, WEIGHTS, weight_axis(op), err);
+    int bias = weights >= 0 && has_bias ? join_constants(net, siblings, BIAS, 0, err) : -1;
     struct e2b_node *made;
-    int value = err->status == E2B_OK ? add_node(net, &e2b_op_matmul, net->graph.nodes[first].name,
+    int value = err->status == E2B_OK ? add_node(net, op, net->graph.nodes[first].name,
                     net->graph.nodes[first].inputs[0], &made, err)
                                       : -1;
     int node = value >= 0 ? net->graph.values[value].producer : -1;
     if (node < 0
-        || e2b_network_grow_inputs(net, node, has_bias ? E2B_GEMM_BIAS + 1 : E2B_GEMM_BIAS, err)
+        || e2b_network_grow_inputs(net, node, has_bias ? BIAS + 1 : BIAS, err)
             != E2B_OK)
         return -1;
     made = &net->graph.nodes[node];
     memcpy(made->params, net->graph.nodes[first].params, made->op->params_bytes);
-    made->inputs[E2B_GEMM_B] = weights;
+    made->inputs[WEIGHTS] = weights;
     if (has_bias)
-        made->inputs[E2B_GEMM_BIAS] = bias;
+        made->inputs[BIAS] = bias;
     return e2b_network_infer_node(net, node, err) == E2B_OK ? value : -1;
 }
 
@@ -188,6 +221,7 @@ static enum e2b_status join(
             siblings->depth ? find_heads(net, siblings->nodes[i], &depth) : siblings->nodes[i];
         outputs[i] = net->graph.nodes[node].outputs[0];
     }
+    const struct e2b_op *op = net->graph.nodes[siblings->nodes[0]].op;
     int value = add_product(net, siblings, err);
     if (value >= 0 && siblings->depth)
         value = add_heads(net, value, siblings->depth, err);
@@ -198,7 +232,8 @@ static enum e2b_status join(
         return err->status;
     struct e2b_node *made = &net->graph.nodes[split];
     struct e2b_split_params *params = made->params;
-    params->axis = shape_of(net, value)->rank - (siblings->depth ? 2 : 1);
+    int rank = shape_of(net, value)->rank;
+    params->axis = siblings->depth ? rank - 2 : column_axis(op, rank);
     params->listed = siblings->count;
     made->inputs[0] = value;
     for (int i = 0; i < siblings->count; i++) {

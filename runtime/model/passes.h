@@ -37,8 +37,9 @@ enum e2b_status e2b_pass_residual(struct e2b_network *net, struct e2b_error *err
 /* An activation becomes the epilogue of the operator before it. */
 enum e2b_status e2b_pass_activation(struct e2b_network *net, struct e2b_error *err);
 
-/* Products of one operand with several constant matrices (queries, keys and values) become one by
- * all of their columns, whose parts are read where they lie. */
+/* Products of one operand with several constant matrices (queries, keys and values), and like
+ * convolutions of one image, become one by all of their columns, whose parts are read where they
+ * lie. */
 enum e2b_status e2b_pass_siblings(struct e2b_network *net, struct e2b_error *err);
 
 /* A layer norm between products is computed by them, where options->sums_rows: see
