@@ -37,6 +37,11 @@ enum e2b_status e2b_pass_residual(struct e2b_network *net, struct e2b_error *err
 /* An activation becomes the epilogue of the operator before it. */
 enum e2b_status e2b_pass_activation(struct e2b_network *net, struct e2b_error *err);
 
+/* An average pool and a 1x1 convolution are both linear: of the two orders that one is taken by which
+ * the pool has fewer channels, or the convolution fewer pixels. The pool becomes a depthwise
+ * convolution where it takes over a bias or an activation. */
+enum e2b_status e2b_pass_pool(struct e2b_network *net, struct e2b_error *err);
+
 /* Products of one operand with several constant matrices (queries, keys and values), and like
  * convolutions of one image, become one by all of their columns, whose parts are read where they
  * lie. */
