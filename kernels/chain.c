@@ -1,7 +1,8 @@
 #include "kernels/chain.h"
 
+#include "kernels/scan.h"
+
 #include <assert.h>
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,32 +50,11 @@ static size_t items_of(const struct e2b_launch *launch) {
     return side(launch, 0) * side(launch, 1) * side(launch, 2);
 }
 
-/* Whether text up to `end` declares local memory, not only pointers to it. */
-static bool declares_local(const char *at, const char *end) {
-    while ((at = strstr(at, "__local")) && (!end || at < end)) {
-        at += strcspn(at, "*[;=,)");
-        if (*at != '*')
-            return true;
-    }
-    return false;
-}
-
-/* Where a kernel's name stands before its parameters, up to `end`. */
-static const char *find_kernel(const char *at, const char *name, const char *end) {
-    size_t length = strlen(name);
-    while ((at = strstr(at, name)) && (!end || at < end)) {
-        if (at[length] == '(' && at[-1] == ' ')
-            return at;
-        at += length;
-    }
-    return NULL;
-}
-
 /* Whether what is written at `at`, in a function that begins after `begin`, is of another kernel.
  */
 static bool is_of_other_kernel(const char *begin, const char *at, const char *kernel) {
     const char *word = strstr(begin, "__kernel");
-    return word && word < at && !find_kernel(begin, kernel, at);
+    return word && word < at && !e2b_scan_find_kernel(begin, kernel, at);
 }
 
 bool e2b_chain_has_barriers(const struct e2b_launch *launch) {
@@ -90,184 +70,8 @@ bool e2b_chain_has_barriers(const struct e2b_launch *launch) {
 }
 
 bool e2b_chain_takes(const struct e2b_launch *launch, size_t items) {
-    const char *at = find_kernel(launch->source->text, launch->kernel, NULL);
     bool fits = items_of(launch) == items || (items > 1 && !e2b_chain_has_barriers(launch));
-    return at && fits && !declares_local(at, strstr(at, "\n}"));
-}
-
-/* Words, each ended by a newline, each once. */
-static bool has_word(const struct e2b_text *set, const char *word, size_t length) {
-    for (const char *at = set->data; at && *at; at = strchr(at, '\n') + 1)
-        if (strcspn(at, "\n") == length && !strncmp(at, word, length))
-            return true;
-    return false;
-}
-
-static void add_word(struct e2b_text *set, const char *word, size_t length) {
-    if (length && !has_word(set, word, length))
-        e2b_text_add(set, "%.*s\n", (int)length, word);
-}
-
-/* Names that a source defines, found by its text: kernels, functions, structs and macros. */
-struct scan {
-    const char *at, *copied;
-    int braces, parens;
-    const char *kernel, *kernel_at; /* the one kernel that is kept; where the word __kernel was */
-    bool dropping, after_struct;
-    struct e2b_text macros, aliases, names; /* aliases: macro, space, the one word it stands for */
-    struct e2b_text *out;
-};
-
-static size_t word_length(const char *at) {
-    size_t length = 0;
-    if (isalpha((unsigned char)*at) || *at == '_')
-        while (isalnum((unsigned char)at[length]) || at[length] == '_')
-            length++;
-    return length;
-}
-
-static const char *skip_spaces(const char *at) {
-    while (*at == ' ' || *at == '\t' || *at == '\n' || (*at == '\\' && at[1] == '\n'))
-        at++;
-    return at;
-}
-
-static const char *directive_end(const char *at) {
-    while (*at && !(*at == '\n' && at[-1] != '\\'))
-        at++;
-    return at;
-}
-
-static void scan_directive(struct scan *scan) {
-    const char *end = directive_end(scan->at), *at = skip_spaces(scan->at + 1);
-    if (!strncmp(at, "define", 6)) {
-        at = skip_spaces(at + 6);
-        size_t length = word_length(at);
-        add_word(&scan->macros, at, length);
-        const char *body = at + length;
-        if (*body == ' ') {
-            body = skip_spaces(body);
-            size_t word = word_length(body);
-            if (word && body + word == end)
-                e2b_text_add(&scan->aliases, "%.*s %.*s\n", (int)length, at, (int)word, body);
-        }
-    }
-    scan->at = end;
-}
-
-static bool add_aliased(struct scan *scan, const char *word, size_t length) {
-    bool found = false;
-    const char *at = scan->aliases.data;
-    for (; at && *at; at = strchr(at, '\n') + 1)
-        if (!strncmp(at, word, length) && at[length] == ' ') {
-            add_word(&scan->names, at + length + 1, strcspn(at + length + 1, "\n"));
-            found = true;
-        }
-    return found;
-}
-
-/* A function's name, a macro that stands for one, or one that defines the function it is given. */
-static void add_function(struct scan *scan, const char *word, size_t length, const char *open) {
-    if (add_aliased(scan, word, length))
-        return;
-    if (has_word(&scan->macros, word, length)) {
-        word = skip_spaces(open + 1);
-        length = word_length(word);
-    }
-    add_word(&scan->names, word, length);
-}
-
-/* At a kernel's name: it gets one more parameter, or is left out up to its end. */
-static void scan_kernel(struct scan *scan, const char *name, size_t length, const char *open) {
-    bool wanted = strlen(scan->kernel) == length && !strncmp(name, scan->kernel, length);
-    const char *until = wanted ? open + 1 : scan->kernel_at;
-    e2b_text_add_bytes(scan->out, scan->copied, (size_t)(until - scan->copied));
-    if (wanted)
-        e2b_text_add(scan->out, "struct chain_place chain_place, ");
-    scan->copied = until;
-    scan->dropping = !wanted;
-    scan->kernel_at = NULL;
-}
-
-static void scan_word(struct scan *scan) {
-    const char *word = scan->at;
-    size_t length = word_length(word);
-    scan->at += length;
-    if (scan->braces || scan->parens)
-        return;
-    const char *next = skip_spaces(scan->at);
-    bool is_attribute = length == 13 && !strncmp(word, "__attribute__", length);
-    if (scan->after_struct && *next == '{')
-        add_word(&scan->names, word, length);
-    scan->after_struct = length == 6 && !strncmp(word, "struct", length);
-    if (length == 8 && !strncmp(word, "__kernel", length)) {
-        scan->kernel_at = word;
-    } else if (*next == '(' && !is_attribute) {
-        add_function(scan, word, length, next);
-        if (scan->kernel_at)
-            scan_kernel(scan, word, length, next);
-    }
-}
-
-static void scan_sign(struct scan *scan, const char *begin) {
-    switch (*scan->at) {
-    case '{':
-        scan->braces++;
-        break;
-    case '}':
-        scan->braces = scan->at == begin || scan->at[-1] == '\n' ? 0 : scan->braces - 1;
-        scan->parens = scan->braces == 0 ? 0 : scan->parens;
-        if (scan->braces == 0 && scan->dropping) {
-            scan->copied = scan->at + 1;
-            scan->dropping = false;
-        }
-        break;
-    case '(':
-        scan->parens++;
-        break;
-    case ')':
-        scan->parens--;
-        break;
-    default:
-        break;
-    }
-    scan->at++;
-}
-
-static void scan_text(struct scan *scan, const char *text) {
-    bool line_start = true;
-    scan->at = scan->copied = text;
-    scan->braces = scan->parens = 0;
-    while (*scan->at) {
-        if (line_start && *scan->at == '#') {
-            scan_directive(scan);
-        } else if (!strncmp(scan->at, "/*", 2)) {
-            const char *end = strstr(scan->at + 2, "*/");
-            scan->at = end ? end + 2 : scan->at + strlen(scan->at);
-        } else if (*scan->at == '"') {
-            do
-                scan->at += *scan->at == '\\' && scan->at[1] ? 2 : 1;
-            while (*scan->at && *scan->at != '"');
-            scan->at += *scan->at == '"';
-        } else if (word_length(scan->at)) {
-            scan_word(scan);
-        } else if (isdigit((unsigned char)*scan->at)) {
-            while (isalnum((unsigned char)*scan->at) || *scan->at == '_')
-                scan->at++;
-        } else {
-            line_start = (line_start && *scan->at == ' ') || *scan->at == '\n';
-            scan_sign(scan, text);
-            continue;
-        }
-        line_start = false;
-    }
-    e2b_text_add(scan->out, "%s", scan->copied);
-}
-
-static void scan_finish(struct scan *scan) {
-    e2b_text_finish(&scan->macros);
-    e2b_text_finish(&scan->aliases);
-    e2b_text_finish(&scan->names);
+    return fits && !e2b_scan_owns_local(launch);
 }
 
 static void for_words(const struct e2b_text *set, struct e2b_text *out,
@@ -286,13 +90,13 @@ static void print_renaming(struct e2b_text *out, const char *word, int length, i
 }
 
 /* -DNAME=VALUE as a macro. */
-static void add_options(struct scan *scan, const char *options, struct e2b_text *out) {
+static void add_options(struct e2b_scan *scan, const char *options, struct e2b_text *out) {
     for (const char *at = options; *at;) {
         at += strspn(at, " ");
-        size_t length = strcspn(at, " "), name = word_length(at + 2);
+        size_t length = strcspn(at, " "), name = e2b_scan_word(at + 2);
         if (!strncmp(at, "-D", 2)) {
             bool has_value = at[2 + name] == '=';
-            add_word(&scan->macros, at + 2, name);
+            e2b_scan_add_word(&scan->macros, at + 2, name);
             e2b_text_add(out, "#define %.*s %.*s\n", (int)name, at + 2,
                 has_value ? (int)(length - name - 3) : 1, has_value ? at + name + 3 : "1");
         }
@@ -323,7 +127,7 @@ static void add_case(const struct e2b_launch *launch, int number, struct e2b_tex
             break;
         case E2B_ARG_PACKED:
             e2b_text_add(out, ", (__global void *)(buffers[row[%d]] + (size_t)row[%d] * %d)", at,
-                at + 1, E2B_CHAIN_ALIGN);
+                at + 1, E2B_PACKED_ALIGN);
             at += 2;
             break;
         case E2B_ARG_INT:
@@ -339,11 +143,12 @@ static void add_case(const struct e2b_launch *launch, int number, struct e2b_tex
 
 static void add_function_text(const struct e2b_launch *launch, int number, struct e2b_text *out) {
     struct e2b_text text = {0};
-    struct scan scan = {.kernel = launch->kernel, .out = &text};
+    struct e2b_scan scan = {
+        .kernel = launch->kernel, .parameter = "struct chain_place chain_place, ", .out = &text};
     add_options(&scan, launch->options, out);
-    scan_text(&scan, e2b_source_prelude.text);
+    e2b_scan_text(&scan, e2b_source_prelude.text);
     e2b_text_add(&text, "\n#line 1 \"%s\"\n", launch->source->path);
-    scan_text(&scan, launch->source->text);
+    e2b_scan_text(&scan, launch->source->text);
     for_words(&scan.names, out, print_renaming, number);
     e2b_text_add(out, "#define CHAIN_X %zu\n#define CHAIN_Y %zu\n#define CHAIN_Z %zu\n",
         side(launch, 0), side(launch, 1), side(launch, 2));
@@ -352,7 +157,7 @@ static void add_function_text(const struct e2b_launch *launch, int number, struc
     for_words(&scan.macros, out, print_undef, number);
     for_words(&scan.names, out, print_undef, number);
     e2b_text_add(out, "#undef CHAIN_X\n#undef CHAIN_Y\n#undef CHAIN_Z\n");
-    scan_finish(&scan);
+    e2b_scan_finish(&scan);
     e2b_text_finish(&text);
 }
 
@@ -413,11 +218,11 @@ void e2b_chain_text(const struct e2b_traits *traits, const struct e2b_launch *co
     int function_count, int buffer_count, size_t items, struct e2b_text *text,
     struct e2b_text *options) {
     struct e2b_text unused = {0};
-    struct scan prelude = {.out = &unused};
+    struct e2b_scan prelude = {.out = &unused};
     size_t local_bytes = 16;
-    scan_text(&prelude, e2b_source_prelude.text);
+    e2b_scan_text(&prelude, e2b_source_prelude.text);
     for_words(&prelude.macros, text, print_undef, 0);
-    scan_finish(&prelude);
+    e2b_scan_finish(&prelude);
     e2b_text_finish(&unused);
     for (int i = 0; i < function_count; i++) {
         add_program_options(functions[i], options);

@@ -22,9 +22,8 @@ enum {
     E2B_CHAIN_WORDS,    /* of the stage */
     E2B_CHAIN_WAITS,    /* where among them the waits begin */
     E2B_CHAIN_ARGS,     /* then: buffer, offset and slot stride of a tensor, buffer and
-                         * E2B_CHAIN_ALIGNs in it of a packing, or value */
+                         * E2B_PACKED_ALIGNs in it of a packing, or value */
 };
-#define E2B_CHAIN_ALIGN 256 /* bytes */
 
 #define E2B_CHAIN_MAX_STAGES 256
 #define E2B_CHAIN_ROW_WORDS 256

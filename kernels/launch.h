@@ -37,6 +37,9 @@ struct e2b_packing {
     void (*pack)(const struct e2b_packing *packing, void *to); /* fills every byte; pure */
 };
 
+/* Packings lie at multiples of so many bytes, in which texts that are made count their places. */
+#define E2B_PACKED_ALIGN 256
+
 enum e2b_arg_kind {
     E2B_ARG_INPUT,   /* node input [index]: two kernel arguments, __global T * and uint offset */
     E2B_ARG_OUTPUT,  /* node output [index]: the same two */

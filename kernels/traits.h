@@ -14,6 +14,7 @@ struct e2b_traits {
     bool host_unified; /* the host reaches the device's memory: no need of a second copy */
     int compute_units;
     int launch_ns;           /* what a launch costs, roughly; 0 unknown: none are merged */
+    bool few_arguments;      /* a launch costs the host less with fewer (kernels/entry.h) */
     int vector_bytes;        /* native SIMD register, 32 for AVX2; 0 on a GPU */
     int warp;                /* work-items that run in lock step; 1 on a CPU */
     int64_t max_group;       /* work-items a work-group */

@@ -21,6 +21,7 @@ static const struct e2b_profile profiles[] = {
         .hides_local = true,
         .hides_l2 = true,
         .launch_ns = 8000,
+        .few_arguments = true,
         .hides_half = true,
         .base_align_bytes = 256,
     },

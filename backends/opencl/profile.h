@@ -18,6 +18,7 @@ struct e2b_profile {
     bool hides_half;      /* half arithmetic works without its extension: probe */
     int base_align_bytes; /* 0: what the device reports */
     int launch_ns;        /* what a launch costs where few are under way; 0: unknown */
+    bool few_arguments;   /* what a launch costs the host grows with its arguments */
     int penalty;          /* taken from the score: simulators and software for other purposes */
 };
 

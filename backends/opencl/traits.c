@@ -90,6 +90,7 @@ void e2b_cl_traits_query(struct e2b_opencl *device, const struct e2b_opencl_info
     traits->subgroups = e2b_cl_device_extension(id, "cl_khr_subgroups");
     traits->base_align_bytes = alignment(device);
     traits->launch_ns = device->profile->launch_ns;
+    traits->few_arguments = device->profile->few_arguments;
     if (traits->is_cpu)
         query_cpu(id, traits);
     else

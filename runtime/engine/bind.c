@@ -199,6 +199,22 @@ enum e2b_status e2b_bind_launch(
     return E2B_OK;
 }
 
+bool e2b_bound_in_one_buffer(const struct e2b_bound_arg *a, const struct e2b_bound_arg *b) {
+    if (a->place != b->place)
+        return false;
+    return a->place == E2B_PLACE_WEIGHTS ? a->packed.block == b->packed.block
+                                         : a->place == E2B_PLACE_ARENA || a->index == b->index;
+}
+
+int32_t e2b_bound_word(const struct e2b_bound_arg *arg) {
+    if (arg->is_value)
+        return arg->value;
+    if (arg->place != E2B_PLACE_WEIGHTS)
+        return (int32_t)arg->offset;
+    return (int32_t)(arg->packed.offset
+        / (size_t)(arg->without_offset ? E2B_PACKED_ALIGN : arg->element_bytes));
+}
+
 void e2b_bind_zeroed(const struct e2b_binder *binder, struct e2b_step *step) {
     int64_t begin = INT64_MAX, end = 0;
     for (int s = 0; s < binder->list->scratch_count; s++) {

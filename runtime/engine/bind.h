@@ -36,4 +36,11 @@ enum e2b_status e2b_bind_launch(
 /* Marks the scratch that must read as zero before the node's first launch. */
 void e2b_bind_zeroed(const struct e2b_binder *binder, struct e2b_step *step);
 
+/* Whether two arguments lie in one buffer, where packings lie in blocks. */
+bool e2b_bound_in_one_buffer(const struct e2b_bound_arg *a, const struct e2b_bound_arg *b);
+
+/* Where the argument begins in that buffer, for slot 0: elements, of a packing E2B_PACKED_ALIGNs;
+ * of a value its bits. */
+int32_t e2b_bound_word(const struct e2b_bound_arg *arg);
+
 #endif

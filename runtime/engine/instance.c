@@ -1,15 +1,20 @@
 #include "runtime/engine/instance.h"
 
 #include "kernels/chain.h"
+#include "kernels/entry.h"
+#include "runtime/engine/entry.h"
 #include "runtime/engine/merge.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-/* A kernel argument that depends on the first slot of a run. */
+/* The offset in a kernel argument that depends on the first slot of a run. */
 struct edge {
     struct e2b_kernel *kernel;
-    int position; /* of the offset argument */
+    int position; /* of the argument */
     int64_t offset, slot_stride;
+    int32_t *words;       /* NULL: the argument is the offset; else the structure of an entry, */
+    int word, word_count; /* in which it is this word */
 };
 
 struct e2b_instance {
@@ -18,6 +23,7 @@ struct e2b_instance {
     struct e2b_queue *queue;
     struct e2b_buffer *arena;
     struct e2b_kernel **kernels; /* one a step */
+    int32_t **words;             /* of an entry with edges, one a step */
     struct edge *edges;
     int edge_count, edge_capacity;
     int first; /* slot that the edges are set for, -1 none */
@@ -68,12 +74,55 @@ static enum e2b_status set_args(struct e2b_instance *instance, const struct e2b_
         if (arg->without_offset || err->status != E2B_OK)
             continue;
         if (arg->slot_stride
-            && !add_edge(instance, &(struct edge){kernel, position, arg->offset, arg->slot_stride}))
+            && !add_edge(instance,
+                &(struct edge){kernel, position, arg->offset, arg->slot_stride, NULL, 0, 1}))
             return e2b_fail_memory(err, "an instance");
         uint32_t offset = (uint32_t)arg->offset;
         device->ops->kernel_set_value(device, kernel, position++, &offset, sizeof offset, err);
     }
     return err->status;
+}
+
+/* A structure that edges change, else NULL; on failure err is set. */
+static int32_t *copy_words(
+    struct e2b_instance *instance, int index, const struct e2b_step *step, struct e2b_error *err) {
+    bool has_edges = false;
+    for (int i = 0; i < step->launch.arg_count; i++)
+        has_edges |= !step->args[i].is_value && step->args[i].slot_stride;
+    if (!has_edges)
+        return NULL;
+    size_t bytes = (size_t)step->launch.arg_count * sizeof *step->entry->words;
+    int32_t *words = instance->words[index] = malloc(bytes);
+    if (words)
+        memcpy(words, step->entry->words, bytes);
+    else
+        e2b_fail_memory(err, "an instance");
+    return words;
+}
+
+static enum e2b_status set_entry_args(struct e2b_instance *instance, int index,
+    const struct e2b_step *step, const struct e2b_io_buffers *io, struct e2b_error *err) {
+    const struct e2b_device_ops *ops = instance->device->ops;
+    const struct e2b_entry *entry = step->entry;
+    struct e2b_kernel *kernel = instance->kernels[index];
+    int count = step->launch.arg_count, position = entry->buffer_count;
+    for (int i = 0; i < position && err->status == E2B_OK; i++) {
+        const struct e2b_bound_arg *arg = &step->args[entry->buffers[i]];
+        struct e2b_buffer *buffer =
+            arg->place == E2B_PLACE_WEIGHTS ? arg->packed.block : buffer_of(instance, io, arg);
+        ops->kernel_set_buffer(instance->device, kernel, i, buffer, err);
+    }
+    int32_t *words = err->status == E2B_OK ? copy_words(instance, index, step, err) : NULL;
+    for (int i = 0; words && i < count; i++) {
+        const struct e2b_bound_arg *arg = &step->args[i];
+        const struct edge edge = {kernel, position, arg->offset, arg->slot_stride, words, i, count};
+        if (!arg->is_value && arg->slot_stride && !add_edge(instance, &edge))
+            return e2b_fail_memory(err, "an instance");
+    }
+    if (err->status != E2B_OK)
+        return err->status;
+    return ops->kernel_set_value(instance->device, kernel, position, entry->words,
+        (size_t)count * sizeof *entry->words, err);
 }
 
 static enum e2b_status set_chain_args(struct e2b_instance *instance, const struct e2b_chain *chain,
@@ -84,7 +133,7 @@ static enum e2b_status set_chain_args(struct e2b_instance *instance, const struc
     ops->kernel_set_buffer(instance->device, kernel, position++, chain->table_buffer, err);
     ops->kernel_set_buffer(instance->device, kernel, position++, instance->arena, err);
     ops->kernel_set_value(instance->device, kernel, position++, &counters, sizeof counters, err);
-    if (!add_edge(instance, &(struct edge){kernel, position, 0, 1}))
+    if (!add_edge(instance, &(struct edge){kernel, position, 0, 1, NULL, 0, 1}))
         return e2b_fail_memory(err, "an instance");
     ops->kernel_set_value(instance->device, kernel, position++, &first, sizeof first, err);
     for (int i = 0; i < chain->buffer_count && err->status == E2B_OK; i++)
@@ -98,12 +147,15 @@ static enum e2b_status make_kernel(struct e2b_instance *instance, int index,
     struct e2b_device *device = instance->device;
     const struct e2b_step *step = e2b_plan_step(instance->plan, index);
     struct e2b_kernel **kernel = &instance->kernels[index];
+    const char *name = step->entry ? E2B_ENTRY_KERNEL : step->launch.kernel;
     enum e2b_status status = step->launch.routine
         ? device->ops->routine_create(device, step->launch.routine, kernel, err)
         : device->ops->kernel_create(
-            device, e2b_plan_program(instance->plan, step), step->launch.kernel, kernel, err);
+            device, e2b_plan_program(instance->plan, step), name, kernel, err);
     if (status != E2B_OK)
         return status;
+    if (step->entry)
+        return set_entry_args(instance, index, step, io, err);
     return step->chain ? set_chain_args(instance, step->chain, *kernel, io, err)
                        : set_args(instance, step, *kernel, io, err);
 }
@@ -130,7 +182,8 @@ enum e2b_status e2b_instance_create(const struct e2b_plan *plan, const struct e2
     instance->first = -1;
     int count = e2b_plan_step_count(plan);
     instance->kernels = calloc((size_t)count + 1, sizeof *instance->kernels);
-    if (!instance->kernels)
+    instance->words = calloc((size_t)count + 1, sizeof *instance->words);
+    if (!instance->kernels || !instance->words)
         e2b_fail_memory(err, "an instance");
     else if (instance->device->ops->queue_create(instance->device, &instance->queue, err) == E2B_OK)
         make_arena(instance, err);
@@ -152,8 +205,11 @@ void e2b_instance_destroy(struct e2b_instance *instance) {
         ops->queue_destroy(instance->device, instance->queue);
     for (int i = 0; instance->kernels && i < e2b_plan_step_count(instance->plan); i++)
         ops->kernel_destroy(instance->device, instance->kernels[i]);
+    for (int i = 0; instance->words && i < e2b_plan_step_count(instance->plan); i++)
+        free(instance->words[i]);
     ops->buffer_destroy(instance->device, instance->arena);
     free(instance->kernels);
+    free(instance->words);
     free(instance->edges);
     free(instance);
 }
@@ -168,9 +224,11 @@ static enum e2b_status move_edges(struct e2b_instance *instance, int first, stru
     instance->first = -1;
     for (int i = 0; i < instance->edge_count; i++) {
         const struct edge *edge = &instance->edges[i];
-        uint32_t offset = (uint32_t)(edge->offset + first * edge->slot_stride);
-        if (instance->device->ops->kernel_set_value(
-                instance->device, edge->kernel, edge->position, &offset, sizeof offset, err)
+        int32_t offset = (int32_t)(edge->offset + first * edge->slot_stride);
+        int32_t *words = edge->words ? edge->words : &offset;
+        words[edge->word] = offset;
+        if (instance->device->ops->kernel_set_value(instance->device, edge->kernel, edge->position,
+                words, (size_t)edge->word_count * sizeof *words, err)
             != E2B_OK)
             return err->status;
     }

@@ -14,7 +14,7 @@
 #define LEAST_PARAMETER_BYTES 1024 /* of a kernel, on any device */
 #define OTHER_PARAMETER_BYTES 64   /* beside buffers */
 
-_Static_assert(E2B_PART_ALIGN % E2B_CHAIN_ALIGN == 0, "packings begin at whole units");
+_Static_assert(E2B_PART_ALIGN % E2B_PACKED_ALIGN == 0, "packings begin at whole units");
 
 static bool share_lanes(const struct e2b_footprint *a, const struct e2b_footprint *b) {
     if (!a->pitch || a->pitch != b->pitch)
@@ -121,13 +121,6 @@ static int program_with(struct merge *merge, const struct program *functions) {
     return merge->program_count++;
 }
 
-static bool same_buffer(const struct e2b_bound_arg *a, const struct e2b_bound_arg *b) {
-    if (a->place != b->place)
-        return false;
-    return a->place == E2B_PLACE_WEIGHTS ? a->packed.block == b->packed.block
-                                         : a->place == E2B_PLACE_ARENA || a->index == b->index;
-}
-
 /* That a chain may have. */
 static int most_buffers(const struct e2b_traits *traits) {
     int64_t bytes = traits->parameter_bytes ? traits->parameter_bytes : LEAST_PARAMETER_BYTES;
@@ -139,7 +132,7 @@ static int most_buffers(const struct e2b_traits *traits) {
  * `most`: -1 then. */
 static int buffer_of(struct e2b_chain *chain, const struct e2b_bound_arg *arg, int most) {
     for (int i = 0; i < chain->buffer_count; i++)
-        if (same_buffer(&chain->buffers[i], arg))
+        if (e2b_bound_in_one_buffer(&chain->buffers[i], arg))
             return i;
     if (chain->buffer_count == most)
         return -1;
@@ -218,14 +211,9 @@ static void add_args(struct table *table, struct e2b_chain *chain, const struct 
             continue;
         }
         add_word(table, buffer_of(chain, arg, MAX_BUFFERS));
-        if (arg->without_offset) {
-            add_word(table, (int64_t)arg->packed.offset / E2B_CHAIN_ALIGN);
-            continue;
-        }
-        add_word(table,
-            arg->place == E2B_PLACE_WEIGHTS ? (int64_t)arg->packed.offset / arg->element_bytes
-                                            : arg->offset);
-        add_word(table, arg->slot_stride);
+        add_word(table, e2b_bound_word(arg));
+        if (!arg->without_offset)
+            add_word(table, arg->slot_stride);
     }
 }
 

@@ -1,6 +1,7 @@
 #include "runtime/engine/plan.h"
 
 #include "runtime/engine/bind.h"
+#include "runtime/engine/entry.h"
 #include "runtime/engine/merge.h"
 #include "runtime/engine/stage.h"
 #include "runtime/engine/variant.h"
@@ -110,14 +111,30 @@ static enum e2b_status bind_node(
     return E2B_OK;
 }
 
+/* A launch that takes its arguments one by one takes each packing as a buffer. */
+static enum e2b_status part_packings(
+    struct e2b_plan *plan, struct e2b_step *step, struct e2b_error *err) {
+    for (int i = 0; i < step->launch.arg_count && err->status == E2B_OK; i++) {
+        struct e2b_bound_arg *arg = &step->args[i];
+        if (!arg->is_value && arg->place == E2B_PLACE_WEIGHTS && !arg->packed.buffer)
+            e2b_weights_part(plan->weights, &arg->packed, err);
+    }
+    return err->status;
+}
+
 static enum e2b_status want_programs(struct e2b_plan *plan, struct e2b_error *err) {
     for (int i = 0; i < plan->step_count; i++) {
         struct e2b_step *step = &plan->steps[i];
-        if (step->launch.routine || step->chain)
+        if (step->chain)
             continue;
-        step->program =
-            e2b_programs_want(plan->programs, step->launch.source, step->launch.options);
-        if (step->program < 0)
+        if (e2b_entry_suits(&plan->device->traits, &step->launch))
+            step->entry = e2b_entry_create(plan->programs, step);
+        else if (part_packings(plan, step, err) != E2B_OK)
+            return err->status;
+        else if (!step->launch.routine)
+            step->program =
+                e2b_programs_want(plan->programs, step->launch.source, step->launch.options);
+        if (step->program < 0 && !step->launch.routine)
             return e2b_fail_memory(err, "a program");
     }
     return E2B_OK;
@@ -179,8 +196,10 @@ enum e2b_status e2b_plan_create(struct e2b_device *device, const struct e2b_grap
 void e2b_plan_destroy(struct e2b_plan *plan) {
     if (!plan)
         return;
-    for (int i = 0; i < plan->step_count; i++)
+    for (int i = 0; i < plan->step_count; i++) {
         e2b_chain_destroy(plan->device, plan->steps[i].chain);
+        free(plan->steps[i].entry);
+    }
     e2b_memory_layout_finish(&plan->memory);
     free(plan->steps);
     free(plan);

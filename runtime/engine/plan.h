@@ -56,11 +56,13 @@ struct e2b_bound_arg {
 };
 
 struct e2b_chain;
+struct e2b_entry;
 
 /* A launch with bound arguments: for instances. */
 struct e2b_step {
     struct e2b_launch launch;
     struct e2b_chain *chain; /* of what this launch was merged from, or NULL: see merge.h */
+    struct e2b_entry *entry; /* with which its arguments are fewer, or NULL: see entry.h */
     int node;                /* the first's, of a chain */
     const char *variant;
     int program; /* in the programs table, -1 for a routine */

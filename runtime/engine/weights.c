@@ -35,6 +35,11 @@ struct e2b_weights {
     size_t expected; /* bytes that will be asked for, with what aligns them */
 };
 
+static void free_entry(struct e2b_weights *weights, struct entry *entry) {
+    weights->device->ops->buffer_destroy(weights->device, entry->packed.buffer);
+    free(entry);
+}
+
 enum e2b_status e2b_weights_create(
     struct e2b_device *device, struct e2b_weights **out, struct e2b_error *err) {
     struct e2b_weights *weights = calloc(1, sizeof *weights);
@@ -54,8 +59,7 @@ void e2b_weights_destroy(struct e2b_weights *weights) {
         return;
     for (struct entry *entry = weights->entries, *next; entry; entry = next) {
         next = entry->next;
-        weights->device->ops->buffer_destroy(weights->device, entry->packed.buffer);
-        free(entry);
+        free_entry(weights, entry);
     }
     for (struct block *block = weights->blocks, *next; block; block = next) {
         next = block->next;
@@ -130,14 +134,14 @@ static enum e2b_status pack_in_place(struct e2b_weights *weights, const struct e
 }
 
 static enum e2b_status pack_and_copy(struct e2b_weights *weights, const struct e2b_packing *packing,
-    struct e2b_buffer *buffer, struct e2b_error *err) {
+    const struct e2b_packed *place, struct e2b_error *err) {
     const struct e2b_device_ops *ops = weights->device->ops;
     void *packed = malloc(packing->bytes);
     if (!packed)
         return no_memory(packing, packing->bytes, err);
     packing->pack(packing, packed);
-    enum e2b_status status =
-        ops->enqueue_write(weights->queue, buffer, 0, packed, packing->bytes, NULL, err);
+    enum e2b_status status = ops->enqueue_write(
+        weights->queue, place->block, place->offset, packed, packing->bytes, NULL, err);
     if (status == E2B_OK)
         status = ops->finish(weights->queue, err);
     free(packed);
@@ -145,13 +149,13 @@ static enum e2b_status pack_and_copy(struct e2b_weights *weights, const struct e
 }
 
 static enum e2b_status fill(struct e2b_weights *weights, const struct e2b_packing *packing,
-    struct e2b_buffer *buffer, struct e2b_error *err) {
+    const struct e2b_packed *place, struct e2b_error *err) {
     struct held held;
     if (hold(packing, &held, err) == E2B_OK) {
         if (weights->device->traits.host_unified)
-            pack_in_place(weights, &held.packing, buffer, err);
+            pack_in_place(weights, &held.packing, place->block, err);
         else
-            pack_and_copy(weights, &held.packing, buffer, err);
+            pack_and_copy(weights, &held.packing, place, err);
     }
     let_go(&held);
     return err->status;
@@ -201,11 +205,8 @@ static enum e2b_status place(struct e2b_weights *weights, const struct e2b_packi
         return err->status;
     packed->block = block->buffer;
     packed->offset = block->used;
-    if (device->ops->buffer_part(
-            device, block->buffer, block->used, packing->bytes, &packed->buffer, err)
-        == E2B_OK)
-        block->used += aligned(packing->bytes);
-    return err->status;
+    block->used += aligned(packing->bytes);
+    return E2B_OK;
 }
 
 /* The newest entry. */
@@ -213,8 +214,7 @@ static void drop(struct e2b_weights *weights) {
     struct entry *entry = weights->entries;
     weights->entries = entry->next;
     weights->bytes -= entry->bytes;
-    weights->device->ops->buffer_destroy(weights->device, entry->packed.buffer);
-    free(entry);
+    free_entry(weights, entry);
 }
 
 /* A new entry that has its place, but is not packed yet. */
@@ -251,7 +251,7 @@ static void fill_one(void *context, int which) {
     bool failed = filling->err.status != E2B_OK;
     pthread_mutex_unlock(&filling->lock);
     if (failed
-        || fill(filling->weights, filling->packings[which], filling->places[which].buffer, &err)
+        || fill(filling->weights, filling->packings[which], &filling->places[which], &err)
             == E2B_OK)
         return;
     pthread_mutex_lock(&filling->lock);
@@ -294,6 +294,19 @@ enum e2b_status e2b_weights_get(struct e2b_weights *weights, const struct e2b_pa
         return err->status;
     *out = (entry ? entry : weights->entries)->packed;
     return E2B_OK;
+}
+
+enum e2b_status e2b_weights_part(
+    struct e2b_weights *weights, struct e2b_packed *packed, struct e2b_error *err) {
+    struct e2b_device *device = weights->device;
+    struct entry *entry = weights->entries;
+    while (entry->packed.block != packed->block || entry->packed.offset != packed->offset)
+        entry = entry->next;
+    if (!entry->packed.buffer)
+        device->ops->buffer_part(device, packed->block, packed->offset, (size_t)entry->bytes,
+            &entry->packed.buffer, err);
+    packed->buffer = entry->packed.buffer;
+    return err->status;
 }
 
 static int by_size(const void *a, const void *b) {

@@ -35,7 +35,7 @@ struct e2b_program {
 
 struct e2b_kernel {
     struct ptx_program *ptx;
-    uint64_t parameters[MAX_PARAMETERS];
+    unsigned char parameters[MAX_PARAMETERS][PTX_PARAMETER_BYTES];
 };
 
 struct e2b_event {
@@ -256,15 +256,16 @@ static void kernel_destroy(struct e2b_device *device, struct e2b_kernel *kernel)
 static enum e2b_status kernel_set_buffer(struct e2b_device *device, struct e2b_kernel *kernel,
     int index, struct e2b_buffer *buffer, struct e2b_error *err) {
     (void)device;
-    kernel->parameters[index] = (uintptr_t)buffer->memory;
+    memcpy(kernel->parameters[index], &buffer->memory, sizeof buffer->memory);
     return err->status;
 }
 
 static enum e2b_status kernel_set_value(struct e2b_device *device, struct e2b_kernel *kernel,
     int index, const void *value, size_t bytes, struct e2b_error *err) {
     (void)device;
-    kernel->parameters[index] = 0;
-    memcpy(&kernel->parameters[index], value, bytes);
+    if (bytes > PTX_PARAMETER_BYTES)
+        return e2b_fail(err, E2B_UNSUPPORTED, "a parameter of %zu bytes", bytes);
+    memcpy(kernel->parameters[index], value, bytes);
     return err->status;
 }
 
@@ -280,7 +281,7 @@ static enum e2b_status enqueue_kernel(struct e2b_queue *queue, struct e2b_kernel
     const size_t global[3], const size_t local[3], struct e2b_event **event,
     struct e2b_error *err) {
     const struct ptx_device *device = queue->device;
-    struct ptx_launch launch = {.parameters = kernel->parameters,
+    struct ptx_launch launch = {.parameters = kernel->parameters[0],
         .memory = device->memory,
         .memory_count = device->memory_count,
         .resident = device->options.compute_units,
@@ -398,6 +399,7 @@ enum e2b_status ptx_device_create(
     device->base = (struct e2b_device){.ops = &ops,
         .traits = {.device = "PTX on the host",
             .compute_units = options->compute_units,
+            .few_arguments = true,
             .warp = 32,
             .max_group = 1024,
             .local_bytes = 224 << 10,

@@ -36,7 +36,7 @@ enum ptx_operand_kind {
     PTX_REGISTER,
     PTX_IMMEDIATE,
     PTX_ADDRESS,   /* [register + value]; register -1: the value alone */
-    PTX_PARAMETER, /* [parameter], by index */
+    PTX_PARAMETER, /* [parameter + offset]: value, among all parameters' bytes */
     PTX_SPECIAL,   /* %tid.x and the like */
 };
 

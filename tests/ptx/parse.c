@@ -330,13 +330,14 @@ static void parse_body(struct parser *parser, char *at) {
     }
 }
 
-/* "kernel( .param .u64 kernel_param_0, ... )"; returns the body after "{". */
+/* "kernel( .param .u64 kernel_param_0, .param .align 4 .b8 kernel_param_1[8] )"; returns the body
+ * after "{". */
 static char *parse_head(struct parser *parser, char *at) {
     snprintf(parser->program->entry, sizeof parser->program->entry, "%.*s",
         (int)strcspn(at, "( \t\n"), at);
     char *end = at + strcspn(at, ")");
     for (at += strcspn(at, "(") + 1; at < end;) {
-        char *stop = at + strcspn(at, ",)"), *begin = stop;
+        char *stop = at + strcspn(at, ",)"), *begin = at + strcspn(at, "[,)");
         while (begin > at && !is_word(begin[-1]))
             begin--;
         char *last = begin;
@@ -345,7 +346,7 @@ static char *parse_head(struct parser *parser, char *at) {
         if (last > begin) {
             struct name *name = add_name(parser, begin, (size_t)(last - begin));
             name->kind = PTX_PARAMETER;
-            name->value = (uint64_t)parser->program->parameter_count++;
+            name->value = (uint64_t)parser->program->parameter_count++ * PTX_PARAMETER_BYTES;
         }
         at = stop + 1;
     }

@@ -26,8 +26,10 @@ struct ptx_memory {
     size_t bytes;
 };
 
+#define PTX_PARAMETER_BYTES 256 /* that one may have */
+
 struct ptx_launch {
-    const uint64_t *parameters; /* bits, one each; buffers by their address */
+    const unsigned char *parameters; /* PTX_PARAMETER_BYTES each; buffers by their address */
     uint32_t groups[3], threads[3];
     const struct ptx_memory *memory; /* what may be accessed */
     int memory_count;

@@ -364,7 +364,9 @@ EXEC(load) {
     size_t bytes = (size_t)bits_of(i->type) / 8;
     const struct ptx_operand *from = OP(i->lanes);
     if (from->kind == PTX_PARAMETER) {
-        ptx_set(t, OP(0), cut(i->type, t->group->launch->parameters[from->value]));
+        uint64_t value = 0;
+        memcpy(&value, t->group->launch->parameters + from->value, bytes);
+        ptx_set(t, OP(0), cut(i->type, value));
         return;
     }
     uint64_t at = ptx_address(t, from);

@@ -57,12 +57,12 @@ static void run_at(struct e2b_instance *instance, struct e2b_device *device, con
         check_slot(out, slot, slot >= first && slot < first + batch);
 }
 
-static void a_run_touches_its_own_slots_only(void **state) {
-    (void)state;
+static void check_slots(bool few_arguments) {
     struct e2b_error err = {0};
     struct e2b_device *device = fixture_opencl();
     if (!device)
         skip();
+    device->traits.few_arguments = few_arguments;
     struct planned planned = planned_open(device, 2);
     struct io io = make_io(device);
     struct e2b_instance *instance;
@@ -77,6 +77,16 @@ static void a_run_touches_its_own_slots_only(void **state) {
     device->ops->buffer_destroy(device, io.out);
     planned_close(&planned);
     device->ops->destroy(device);
+}
+
+static void a_run_touches_its_own_slots_only(void **state) {
+    (void)state;
+    check_slots(false);
+}
+
+static void so_it_does_where_arguments_are_a_structure(void **state) {
+    (void)state;
+    check_slots(true);
 }
 
 static void a_traced_run_gives_every_step_its_time(void **state) {
@@ -109,6 +119,7 @@ static void a_traced_run_gives_every_step_its_time(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_run_touches_its_own_slots_only),
+        cmocka_unit_test(so_it_does_where_arguments_are_a_structure),
         cmocka_unit_test(a_traced_run_gives_every_step_its_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -64,9 +64,9 @@ static void a_packing_is_done_once(void **state) {
         packing_of(&constant, "b"), packing_of(&other, "a")};
     for (int i = 0; i < 4; i++)
         assert_ok(e2b_weights_get(fixture.weights, &packings[i], &placed[i], &err), err);
-    assert_ptr_equal(placed[0].buffer, placed[1].buffer);
-    assert_ptr_not_equal(placed[0].buffer, placed[2].buffer);
-    assert_ptr_not_equal(placed[0].buffer, placed[3].buffer);
+    assert_int_equal(placed[0].offset, placed[1].offset);
+    assert_int_not_equal(placed[0].offset, placed[2].offset);
+    assert_int_not_equal(placed[0].offset, placed[3].offset);
     assert_int_equal(packed, 3);
     assert_int_equal(e2b_weights_bytes(fixture.weights), 3 * sizeof values);
     close_fixture(&fixture);
@@ -83,18 +83,13 @@ static void read_at(const struct fixture *fixture, struct e2b_buffer *buffer, si
     ops->queue_destroy(fixture->device, queue);
 }
 
-static void read_back(
-    const struct fixture *fixture, struct e2b_buffer *buffer, float *to, size_t bytes) {
-    read_at(fixture, buffer, 0, to, bytes);
-}
-
 static void check_content(struct fixture fixture) {
     struct e2b_error err = {0};
     const struct e2b_packing packing = packing_of(&constant, "a");
     struct e2b_packed placed;
     float got[3] = {0};
     assert_ok(e2b_weights_get(fixture.weights, &packing, &placed, &err), err);
-    read_back(&fixture, placed.buffer, got, sizeof got);
+    read_at(&fixture, placed.block, placed.offset, got, sizeof got);
     for (int i = 0; i < 3; i++)
         assert_true(got[i] == 2 * values[i]);
     close_fixture(&fixture);
@@ -139,7 +134,7 @@ static void constants_are_read_from_their_file(void **state) {
     struct e2b_packing packing = packing_of(stored, "a");
     packing.bytes = sizeof numbers;
     assert_ok(e2b_weights_get(fixture.weights, &packing, &placed, &err), err);
-    read_back(&fixture, placed.buffer, got, sizeof got);
+    read_at(&fixture, placed.block, placed.offset, got, sizeof got);
     for (int i = 0; i < COUNT; i++)
         assert_true(got[i] == 2 * numbers[i]);
     unlink(path);
@@ -172,6 +167,25 @@ static void packings_are_parts_of_one_block(void **state) {
     assert_int_equal(placed[3].offset, placed[0].offset);
     assert_true(placed[0].offset != placed[1].offset && placed[1].offset != placed[2].offset);
     assert_int_equal(packed, 3);
+    close_fixture(&fixture);
+}
+
+static void a_packing_gets_a_buffer_of_its_own_where_one_is_asked_for(void **state) {
+    (void)state;
+    struct fixture fixture = open_fixture();
+    struct e2b_error err = {0};
+    const struct e2b_packing packings[] = {packing_of(&constant, "a"), packing_of(&other, "b")};
+    const struct e2b_packing *all[] = {&packings[0], &packings[1]};
+    struct e2b_packed placed, again;
+    float got[3];
+    assert_ok(e2b_weights_get_all(fixture.weights, all, 2, &err), err);
+    assert_ok(e2b_weights_get(fixture.weights, &packings[1], &placed, &err), err);
+    assert_null(placed.buffer);
+    assert_ok(e2b_weights_part(fixture.weights, &placed, &err), err);
+    read_at(&fixture, placed.buffer, 0, got, sizeof got);
+    assert_true(got[2] == 2 * values[2]);
+    assert_ok(e2b_weights_get(fixture.weights, &packings[1], &again, &err), err);
+    assert_ptr_equal(again.buffer, placed.buffer);
     close_fixture(&fixture);
 }
 
@@ -265,6 +279,7 @@ int main(void) {
         cmocka_unit_test(the_device_gets_what_was_packed),
         cmocka_unit_test(constants_are_read_from_their_file),
         cmocka_unit_test(packings_are_parts_of_one_block),
+        cmocka_unit_test(a_packing_gets_a_buffer_of_its_own_where_one_is_asked_for),
         cmocka_unit_test(a_block_is_no_larger_than_the_device_gives),
         cmocka_unit_test(the_largest_is_packed_first),
         cmocka_unit_test(one_that_fails_leaves_none),
