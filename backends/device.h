@@ -106,6 +106,10 @@ struct e2b_device_ops {
     enum e2b_status (*event_notify)(struct e2b_event *event,
         void (*done)(void *context, enum e2b_event_state state), void *context,
         struct e2b_error *err);
+    /* (optional) Where ended events are found by looking: look, unless that was done just now, and
+     * call who is to be notified. A thread that enqueues much does so in between: for a moment no
+     * other one looks, which would take turns with it at the driver's lock. */
+    void (*events_look)(struct e2b_device *device);
     void (*event_release)(struct e2b_event *event); /* NULL is fine */
 };
 

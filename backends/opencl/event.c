@@ -60,7 +60,11 @@ enum e2b_status e2b_cl_event_notify(struct e2b_event *event,
         code = clFlush(queue);
     if (code != CL_SUCCESS)
         return e2b_cl_fail(err, code, "notice of an event");
-    return e2b_cl_waiter_add(event->device->waiter, event->event, done, context, err);
+    return e2b_cl_waiter_add(event->device->waiter, event->event, queue, done, context, err);
+}
+
+void e2b_cl_events_look(struct e2b_device *device) {
+    e2b_cl_waiter_look(e2b_opencl_of(device)->waiter);
 }
 
 void e2b_cl_event_release(struct e2b_event *event) {

@@ -100,6 +100,7 @@ enum e2b_status e2b_cl_event_wait(struct e2b_event *event, struct e2b_error *err
 void e2b_cl_event_times(struct e2b_event *event, struct e2b_event_times *out);
 enum e2b_status e2b_cl_event_notify(struct e2b_event *event,
     void (*done)(void *context, enum e2b_event_state state), void *context, struct e2b_error *err);
+void e2b_cl_events_look(struct e2b_device *device);
 void e2b_cl_event_release(struct e2b_event *event);
 /* A command's times on the device's own clock; false where they are not kept. */
 bool e2b_cl_event_stamps(cl_event event, struct e2b_event_times *out);

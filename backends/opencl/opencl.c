@@ -65,6 +65,7 @@ static const struct e2b_device_ops ops = {
     .event_wait = e2b_cl_event_wait,
     .event_times = e2b_cl_event_times,
     .event_notify = e2b_cl_event_notify,
+    .events_look = e2b_cl_events_look,
     .event_release = e2b_cl_event_release,
 };
 

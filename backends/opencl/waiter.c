@@ -1,6 +1,7 @@
 #include "backends/opencl/waiter.h"
 
 #include "backends/opencl/error.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/thread.h"
 
 #include <stdatomic.h>
@@ -12,11 +13,15 @@
 #define POLL_NS 4000        /* between two looks when nobody else tells */
 #define LOOK_NS 20000000    /* between two looks for failures */
 #define LAST_LOOK_NS 200000 /* the same once the device is being closed */
+#define AGAIN_NS 15000      /* from one look of who enqueues to the next, */
+#define ALONE_NS 50000      /* and for how long nobody else looks */
+#define QUEUES 32 /* looked at in one sweep; the events of more may be asked for in vain */
 
 /* Whoever sets told calls done. A callback may come late, so a notice is freed only when it came,
  * or with the waiter. */
 struct notice {
     cl_event event;
+    cl_command_queue queue;
     void (*done)(void *context, enum e2b_event_state state);
     void *context;
     atomic_bool told;
@@ -36,8 +41,11 @@ struct e2b_cl_waiter {
     bool polls;
     bool stopping;       /* under lock */
     struct list arrived; /* under lock */
-    struct list watched; /* the thread's own */
-    struct notice *failed;
+    atomic_int pending;  /* notices that arrived or are watched */
+    pthread_mutex_t sweeping;
+    struct list watched;       /* under sweeping */
+    struct notice *failed;     /* under sweeping */
+    atomic_llong looked_at_ns; /* by e2b_cl_waiter_look */
 };
 
 enum e2b_event_state e2b_cl_event_state_of(cl_event event, cl_int *code) {
@@ -62,22 +70,27 @@ static bool reserve(struct list *list, int more) {
     return true;
 }
 
-/* Take over what arrived; false when nothing is left to do and we are told to stop. Without memory
- * for it, what arrived stays where it is until something ended. */
-static bool take(struct e2b_cl_waiter *waiter, bool *stopping) {
+/* False when nothing is left to do and we are told to stop. */
+static bool await(struct e2b_cl_waiter *waiter, bool *stopping) {
+    pthread_mutex_lock(&waiter->lock);
+    while (!atomic_load(&waiter->pending) && !waiter->stopping)
+        pthread_cond_wait(&waiter->changed, &waiter->lock);
+    *stopping = waiter->stopping;
+    bool more = atomic_load(&waiter->pending) || !waiter->stopping;
+    pthread_mutex_unlock(&waiter->lock);
+    return more;
+}
+
+/* Without memory for what arrived, it stays where it is until something ended. */
+static void take(struct e2b_cl_waiter *waiter) {
     struct list *from = &waiter->arrived, *to = &waiter->watched;
     pthread_mutex_lock(&waiter->lock);
-    while (!from->count && !to->count && !waiter->stopping)
-        pthread_cond_wait(&waiter->changed, &waiter->lock);
     if (from->count && reserve(to, from->count)) {
         memcpy(to->items + to->count, from->items, (size_t)from->count * sizeof *to->items);
         to->count += from->count;
         from->count = 0;
     }
-    *stopping = waiter->stopping;
-    bool more = from->count || to->count || !waiter->stopping;
     pthread_mutex_unlock(&waiter->lock);
-    return more;
 }
 
 static void tell(struct notice *notice, enum e2b_event_state state) {
@@ -102,6 +115,7 @@ static bool settle(struct e2b_cl_waiter *waiter, struct notice *notice) {
     if (!told && !ours)
         return false;
     clReleaseEvent(notice->event);
+    atomic_fetch_sub(&waiter->pending, 1);
     tell(notice, state);
     if (told || waiter->polls) {
         free(notice);
@@ -112,14 +126,62 @@ static bool settle(struct e2b_cl_waiter *waiter, struct notice *notice) {
     return true;
 }
 
+/* Queues whose first event has not ended: nor have their others. */
+struct queues {
+    cl_command_queue list[QUEUES];
+    int count;
+};
+
+static bool is_among(const struct queues *queues, cl_command_queue queue) {
+    for (int i = 0; i < queues->count; i++)
+        if (queues->list[i] == queue)
+            return true;
+    return false;
+}
+
+static void note_pending(struct queues *queues, cl_command_queue queue) {
+    if (queue && queues->count < QUEUES)
+        queues->list[queues->count++] = queue;
+}
+
+/* Whether something ended. The caller holds `sweeping`. */
 static bool sweep(struct e2b_cl_waiter *waiter) {
     struct list *watched = &waiter->watched;
+    struct queues unended = {.count = 0};
+    take(waiter);
     int kept = 0, before = watched->count;
-    for (int i = 0; i < before; i++)
-        if (!settle(waiter, watched->items[i]))
-            watched->items[kept++] = watched->items[i];
+    for (int i = 0; i < before; i++) {
+        struct notice *notice = watched->items[i];
+        bool waits = waiter->polls && is_among(&unended, notice->queue);
+        if (!waits && settle(waiter, notice))
+            continue;
+        if (!waits)
+            note_pending(&unended, notice->queue);
+        watched->items[kept++] = notice;
+    }
     watched->count = kept;
     return kept < before;
+}
+
+void e2b_cl_waiter_look(struct e2b_cl_waiter *waiter) {
+    int64_t now_ns = e2b_clock_ns();
+    if (!waiter->polls || now_ns - atomic_load(&waiter->looked_at_ns) < AGAIN_NS)
+        return;
+    atomic_store(&waiter->looked_at_ns, now_ns);
+    if (pthread_mutex_trylock(&waiter->sweeping))
+        return;
+    sweep(waiter);
+    pthread_mutex_unlock(&waiter->sweeping);
+}
+
+/* The thread's turn, unless another one looks. Whether something ended. */
+static bool look(struct e2b_cl_waiter *waiter) {
+    if (e2b_clock_ns() - atomic_load(&waiter->looked_at_ns) < ALONE_NS)
+        return false;
+    pthread_mutex_lock(&waiter->sweeping);
+    bool any = sweep(waiter);
+    pthread_mutex_unlock(&waiter->sweeping);
+    return any;
 }
 
 static void rest(struct e2b_cl_waiter *waiter, bool stopping) {
@@ -142,8 +204,8 @@ static void *watch(void *context) {
     struct e2b_cl_waiter *waiter = context;
     bool stopping;
     prctl(PR_SET_TIMERSLACK, 1UL);
-    while (take(waiter, &stopping))
-        if (!sweep(waiter) || !waiter->polls)
+    while (await(waiter, &stopping))
+        if (!look(waiter) || !waiter->polls)
             rest(waiter, stopping);
     return NULL;
 }
@@ -156,6 +218,8 @@ enum e2b_status e2b_cl_waiter_create(
         return e2b_fail_memory(err, "the thread that waits for events");
     waiter->polls = polls;
     pthread_mutex_init(&waiter->lock, NULL);
+    pthread_mutex_init(&waiter->sweeping, NULL);
+    atomic_store(&waiter->looked_at_ns, INT64_MIN / 2);
     pthread_cond_init(&waiter->changed, NULL);
     pthread_cond_init(&waiter->stop, NULL);
     int code = e2b_thread_start(&waiter->thread, "e2b-events", pci_address, watch, waiter);
@@ -180,6 +244,7 @@ void e2b_cl_waiter_destroy(struct e2b_cl_waiter *waiter) {
     pthread_cond_destroy(&waiter->changed);
     pthread_cond_destroy(&waiter->stop);
     pthread_mutex_destroy(&waiter->lock);
+    pthread_mutex_destroy(&waiter->sweeping);
     while (waiter->failed) {
         struct notice *notice = waiter->failed;
         waiter->failed = notice->next;
@@ -196,6 +261,7 @@ static enum e2b_status hand_over(
     bool room = reserve(&waiter->arrived, 1);
     if (room) {
         waiter->arrived.items[waiter->arrived.count++] = notice;
+        atomic_fetch_add(&waiter->pending, 1);
         pthread_cond_signal(&waiter->changed);
     }
     pthread_mutex_unlock(&waiter->lock);
@@ -203,11 +269,13 @@ static enum e2b_status hand_over(
 }
 
 enum e2b_status e2b_cl_waiter_add(struct e2b_cl_waiter *waiter, cl_event event,
-    void (*done)(void *context, enum e2b_event_state state), void *context, struct e2b_error *err) {
+    cl_command_queue queue, void (*done)(void *context, enum e2b_event_state state), void *context,
+    struct e2b_error *err) {
     struct notice *notice = calloc(1, sizeof *notice);
     if (!notice)
         return e2b_fail_memory(err, "the notice of an event");
     notice->event = event;
+    notice->queue = queue;
     notice->done = done;
     notice->context = context;
     clRetainEvent(event);

@@ -141,7 +141,10 @@ static void handle(struct e2b_dispatcher *dispatcher, const struct message *mess
 static void between_launches(void *context) {
     struct e2b_batch *batch = context;
     struct e2b_dispatcher *dispatcher = batch->served->dispatcher;
+    const struct e2b_device_ops *ops = dispatcher->device->ops;
     struct message message;
+    if (ops->events_look)
+        ops->events_look(dispatcher->device);
     while (e2b_ring_pop(dispatcher->ended, &message))
         handle(dispatcher, &message);
     if (e2b_ring_pop(dispatcher->ring, &message))
