@@ -8,7 +8,8 @@
 
 #define MAX_PASSES 8 /* batches of others that may pass a head that waits for room */
 #define FIRST_TRUST 0.95
-#define FIRST_TRUST_IN_COMPANY 0.8 /* what runs together is predicted less well */
+#define FIRST_TRUST_IN_COMPANY 0.8  /* what runs together is predicted less well; */
+#define FIRST_TRUST_AFTER_ALL 0.875 /* and if it runs one by one, company promised too much */
 
 enum option { MAX_IN_FLIGHT, PATIENCE_US, ADMISSION, HOLD };
 
@@ -58,10 +59,14 @@ static enum e2b_status create(const struct e2b_sched_model *models, int model_co
         made = e2b_elastic_model_init(
             &policy->models[policy->model_count++], &models[i], 1000 * values[PATIENCE_US]);
     for (int i = 0; made && i < model_count; i++) {
-        e2b_sched_trust_init(&policy->models[i].trust[0],
-            policy->forecast.models[i].gains ? FIRST_TRUST_IN_COMPANY : FIRST_TRUST);
-        e2b_sched_trust_init(&policy->models[i].trust[1], FIRST_TRUST);
+        for (int way = 0; way < E2B_ELASTIC_WAYS; way++)
+            e2b_sched_trust_init(&policy->models[i].trust[way], FIRST_TRUST);
         policy->models[i].reply_ns += longest_launch_ns(models, model_count);
+        if (!policy->forecast.models[i].gains)
+            continue;
+        struct e2b_sched_trust *trust = policy->models[i].trust;
+        e2b_sched_trust_init(&trust[E2B_ELASTIC_SIDE_BY_SIDE], FIRST_TRUST_IN_COMPANY);
+        e2b_sched_trust_init(&trust[E2B_ELASTIC_ONE_BY_ONE], FIRST_TRUST_AFTER_ALL);
     }
     if (!made) {
         destroy(policy);

@@ -3,7 +3,10 @@
 #define MOST 8192
 #define ENOUGH 100
 #define CREDIT 2048 /* promises, of which so many may be broken before as many were judged */
-#define FIRST_PATIENCE 2048 /* judged promises for a step up */
+#define FIRST_PATIENCE 2048 /* judged promises for a step up, */
+#define HASTE 128           /* and for one down where that may not help */
+#define LEAST 0.5
+#define LEAST_BUCKET (E2B_TRUST_BUCKETS / 2 - 1)
 
 void e2b_sched_trust_init(struct e2b_sched_trust *trust, double first_limit) {
     *trust = (struct e2b_sched_trust){.limit = first_limit, .patience = FIRST_PATIENCE};
@@ -22,22 +25,33 @@ void e2b_sched_trust_add(struct e2b_sched_trust *trust, double share, bool is_br
         trust->count += (trust->kept[i] /= 2) + (trust->broken[i] /= 2);
 }
 
+/* Of those up to a share, how many more are broken than may be. */
+static double excess_of(int kept, int broken, double allowed) {
+    int judged = kept + broken > CREDIT ? kept + broken : CREDIT;
+    return broken - 1 - allowed * judged;
+}
+
 void e2b_sched_trust_learn(struct e2b_sched_trust *trust, double allowed) {
-    int kept = 0, broken = 0, bucket = E2B_TRUST_BUCKETS / 2 - 1;
+    int kept = 0, broken = 0, bucket = LEAST_BUCKET;
+    double excess = 0, step = 1.0 / E2B_TRUST_BUCKETS;
     if (trust->count < ENOUGH)
         return;
     for (int i = 0; i < E2B_TRUST_BUCKETS; i++) {
         kept += trust->kept[i];
         broken += trust->broken[i];
-        int judged = kept + broken > CREDIT ? kept + broken : CREDIT;
-        if (i > bucket && broken <= 1 + allowed * judged)
+        double over = excess_of(kept, broken, allowed);
+        if (i == LEAST_BUCKET && over > 0)
+            excess = over;
+        else if (i > bucket && over <= excess)
             bucket = i;
     }
     double limit = (bucket + 1.0) / E2B_TRUST_BUCKETS;
     if (limit < trust->limit)
         trust->patience = 2 * trust->patience < MOST ? 2 * trust->patience : MOST;
-    else if (limit > trust->limit && trust->since >= trust->patience)
-        limit = trust->limit + 1.0 / E2B_TRUST_BUCKETS;
+    else if (excess > 0 && trust->since >= HASTE && trust->limit > LEAST + step / 2)
+        limit = trust->limit - step;
+    else if (excess <= 0 && limit > trust->limit && trust->since >= trust->patience)
+        limit = trust->limit + step;
     else
         return;
     trust->limit = limit;

@@ -2,7 +2,9 @@
  * pass of the time that the request has, as a share; it was kept or broken. From those judged last
  * follows the largest share, a half or more, up to which promises may be made, so that of all no
  * more than allowed are broken; a few broken ones at first count as if many had been judged, or a
- * burst would lower it for long. Above it nothing is known after a while, and is tried again. It
+ * burst would lower it for long. Where too many of those are broken that had half of their time
+ * left, something else than the share is at fault: they lower it step by step, as to promise less
+ * still makes others' way shorter. Above it nothing is known after a while, and is tried again. It
  * rises step by step, as promises are judged late, and the slower the more often it fell. */
 #ifndef E2B_SCHED_TRUST_H
 #define E2B_SCHED_TRUST_H

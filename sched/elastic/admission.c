@@ -11,13 +11,13 @@ void e2b_elastic_judge(
     struct e2b_policy *policy, struct e2b_elastic_model *model, int slot, bool is_dropped) {
     const struct e2b_elastic_promise *promise = &model->promises[slot];
     if (promise->share > 0)
-        e2b_sched_trust_add(&model->trust[promise->in_lanes], promise->share,
+        e2b_sched_trust_add(&model->trust[promise->way], promise->share,
             is_dropped || policy->forecast.now_ns + model->reply_ns > promise->must_end_ns);
 }
 
 void e2b_elastic_learn(struct e2b_policy *policy, struct e2b_elastic_model *model) {
     double percentile = e2b_elastic_table(policy, model)->percentile;
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < E2B_ELASTIC_WAYS; i++)
         e2b_sched_trust_learn(&model->trust[i], (1 - percentile) * 0.75);
 }
 
@@ -220,7 +220,7 @@ static enum e2b_sched_reason refusal(
     if (outlook.share_ns < 0)
         return E2B_SCHED_SHARE_REASON;
     model->promises[slot].share = outlook.end_ns / slack_ns;
-    model->promises[slot].in_lanes = policy->lanes;
+    model->promises[slot].way = e2b_elastic_way(policy);
     return E2B_SCHED_REASON_COUNT;
 }
 

@@ -91,8 +91,14 @@ void e2b_elastic_forget(struct e2b_elastic_model *model, int slot) {
         e2b_elastic_count(model, slot, -1);
 }
 
+enum e2b_elastic_way e2b_elastic_way(const struct e2b_policy *policy) {
+    if (policy->lanes)
+        return E2B_ELASTIC_IN_LANES;
+    return policy->forecast.exclusive ? E2B_ELASTIC_ONE_BY_ONE : E2B_ELASTIC_SIDE_BY_SIDE;
+}
+
 double e2b_elastic_limit(const struct e2b_policy *policy, const struct e2b_elastic_model *model) {
-    return model->trust[policy->lanes].limit;
+    return model->trust[e2b_elastic_way(policy)].limit;
 }
 
 const struct e2b_forecast_model *e2b_elastic_table(

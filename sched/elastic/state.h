@@ -12,11 +12,19 @@
 
 #define E2B_ELASTIC_OVERLOADED 0.98 /* share of the device that can be asked for at most */
 
+/* How batches run (pace.h). What is foreseen of each is trusted by itself. */
+enum e2b_elastic_way {
+    E2B_ELASTIC_SIDE_BY_SIDE,
+    E2B_ELASTIC_ONE_BY_ONE,
+    E2B_ELASTIC_IN_LANES,
+    E2B_ELASTIC_WAYS
+};
+
 /* What was foreseen for a request when it was admitted. */
 struct e2b_elastic_promise {
     int64_t must_end_ns;
     double share; /* of the time that it has, that was foreseen to pass; 0: no promise */
-    bool in_lanes;
+    enum e2b_elastic_way way;
 };
 
 /* Batches of a model that follow one another while much waits: their samples, duration, and the
@@ -40,10 +48,10 @@ struct e2b_elastic_model {
     double arrivals;                      /* a count that decays, */
     int64_t counted_ns;                   /* and when it was taken */
     struct e2b_elastic_promise *promises; /* by slot */
-    struct e2b_sched_trust trust[2];      /* in what is foreseen outside lanes, and in them */
-    int passes;                           /* batches that ran while this head waited */
-    int64_t held_ns;                      /* since when a batch is held, INT64_MAX: none is */
-    bool passed_over, waits_for_room;     /* in this decision */
+    struct e2b_sched_trust trust[E2B_ELASTIC_WAYS];
+    int passes;                       /* batches that ran while this head waited */
+    int64_t held_ns;                  /* since when a batch is held, INT64_MAX: none is */
+    bool passed_over, waits_for_room; /* in this decision */
 };
 
 struct e2b_policy {
@@ -71,6 +79,8 @@ void e2b_elastic_forget(struct e2b_elastic_model *model, int slot); /* it is abo
  */
 int64_t e2b_elastic_due(const struct e2b_elastic_model *model, int slot);
 int64_t e2b_elastic_must_end(const struct e2b_elastic_model *model, int slot);
+
+enum e2b_elastic_way e2b_elastic_way(const struct e2b_policy *policy); /* in this decision */
 
 /* The share of a request's time that may be foreseen to pass, as things are. */
 double e2b_elastic_limit(const struct e2b_policy *policy, const struct e2b_elastic_model *model);

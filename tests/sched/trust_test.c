@@ -47,6 +47,26 @@ static void what_was_allowed_may_break(void **state) {
     assert_true(trust.limit < 0.96);
 }
 
+/* Those that had most of their time left are broken by something else: to promise less may help,
+ * but not at once. What is broken above them is judged as if they were kept. */
+static void broken_with_time_left_lowers_it_by_steps(void **state) {
+    (void)state;
+    struct e2b_sched_trust trust;
+    e2b_sched_trust_init(&trust, 0.95);
+    add(&trust, 0.3, 2000, 0);
+    add(&trust, 0.3, 0, 40);
+    assert_true(trust.limit > 0.9 && trust.limit < 0.95);
+    add(&trust, 0.3, 500, 40);
+    assert_true(trust.limit > 0.75 && trust.limit < 0.9);
+    add(&trust, 0.76, 0, 100);
+    assert_true(trust.limit > 0.74 && trust.limit < 0.76);
+    for (int i = 0; i < 50; i++)
+        add(&trust, 0.3, 100, 20);
+    assert_true(trust.limit > 0.49 && trust.limit < 0.51);
+    add(&trust, 0.3, 60000, 0);
+    assert_true(trust.limit > 0.7);
+}
+
 /* Once nothing is known of it any more, it is tried again. */
 static void broken_promises_are_forgotten(void **state) {
     (void)state;
@@ -65,6 +85,7 @@ int main(void) {
         cmocka_unit_test(the_limit_parts_kept_from_broken_promises),
         cmocka_unit_test(a_few_broken_at_first_do_not_lower_it),
         cmocka_unit_test(what_was_allowed_may_break),
+        cmocka_unit_test(broken_with_time_left_lowers_it_by_steps),
         cmocka_unit_test(broken_promises_are_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

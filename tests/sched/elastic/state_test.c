@@ -1,5 +1,7 @@
 #include "sched/elastic/state.h"
 
+#include "sched/elastic/admission.h"
+
 #include "tests/sched/elastic/fixture.h"
 
 static struct e2b_elastic_model model_with(int64_t target_ns) {
@@ -70,8 +72,40 @@ static void the_rate_follows_arrivals(void **state) {
     e2b_elastic_model_finish(&model);
 }
 
+/* Two batches of one beside each other give more than one after another, but are foreseen less
+ * well. */
+static void each_way_to_run_is_trusted_by_itself(void **state) {
+    (void)state;
+    struct e2b_sched_model models[] = {known_model(1), known_model(0.3)};
+    int64_t values[] = {0, 100000, 1, 1};
+    for (int gains = 0; gains < 2; gains++) {
+        struct e2b_policy *policy = NULL;
+        struct e2b_error err = {0};
+        assert_ok(e2b_policy_elastic.create(&models[gains], 1, values, &policy, &err), err);
+        struct e2b_elastic_model *model = &policy->models[0];
+        assert_true(policy->forecast.models[0].gains == gains);
+        policy->forecast.exclusive = false;
+        assert_int_equal(e2b_elastic_way(policy), E2B_ELASTIC_SIDE_BY_SIDE);
+        double beside = e2b_elastic_limit(policy, model);
+        policy->forecast.exclusive = true;
+        assert_int_equal(e2b_elastic_way(policy), E2B_ELASTIC_ONE_BY_ONE);
+        double alone = e2b_elastic_limit(policy, model);
+        assert_true(gains ? beside < alone : beside == alone);
+        policy->lanes = true;
+        assert_int_equal(e2b_elastic_way(policy), E2B_ELASTIC_IN_LANES);
+        for (int i = 0; i < 400; i++)
+            e2b_sched_trust_add(&model->trust[E2B_ELASTIC_IN_LANES], 0.7, true);
+        e2b_elastic_learn(policy, model);
+        assert_true(e2b_elastic_limit(policy, model) < 0.71);
+        policy->lanes = false;
+        assert_true(e2b_elastic_limit(policy, model) == alone);
+        e2b_policy_elastic.destroy(policy);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_way_to_run_is_trusted_by_itself),
         cmocka_unit_test(a_request_is_due_at_its_target_or_its_deadline),
         cmocka_unit_test(without_a_target_it_takes_its_turn_after_a_while),
         cmocka_unit_test(newcomers_are_counted_when_they_are_admitted),
