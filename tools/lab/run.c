@@ -37,7 +37,11 @@ struct run {
     int count;
     atomic_int next; /* to be sent, of an open loop */
     atomic_int sent, answered;
-    struct e2b_ring *idle;   /* clients of a closed loop that were answered */
+    /* Clients of a closed loop that were answered, by sender. Each has its own, 0 of an open loop.
+     */
+    struct e2b_ring *idle[MOST_SENDERS];
+    int idle_count;
+    pthread_mutex_t lock;    /* of records that are added while others are sent */
     struct e2b_ring *unread; /* records, for the reader; NULL: who answers reads */
     pthread_t reader;
 };
@@ -46,16 +50,21 @@ static struct record *record_at(const struct run *run, int index) {
     return &run->chunks[index / CHUNK][index % CHUNK];
 }
 
-static struct record *add_record(struct run *run) {
+static struct record *take_record(struct run *run) {
     if (run->count / CHUNK == MOST_CHUNKS)
         return NULL;
     struct record **chunk = &run->chunks[run->count / CHUNK];
     if (!*chunk)
         *chunk = malloc(CHUNK * sizeof **chunk);
-    if (!*chunk)
-        return NULL;
-    struct record *record = record_at(run, run->count++);
-    *record = (struct record){.run = run};
+    return *chunk ? record_at(run, run->count++) : NULL;
+}
+
+static struct record *add_record(struct run *run) {
+    pthread_mutex_lock(&run->lock);
+    struct record *record = take_record(run);
+    pthread_mutex_unlock(&run->lock);
+    if (record)
+        *record = (struct record){.run = run};
     return record;
 }
 
@@ -66,8 +75,8 @@ static void read_answer(struct record *record) {
             !e2b_lab_rig_is_right(run->rig, record->model, record->question, record->request);
     e2b_request_times(record->request, &record->times);
     e2b_request_close(record->request);
-    if (run->idle)
-        e2b_ring_push(run->idle, &record->client);
+    if (run->idle_count > 0)
+        e2b_ring_push(run->idle[record->client % run->idle_count], &record->client);
     atomic_fetch_add(&run->answered, 1);
 }
 
@@ -136,7 +145,7 @@ static enum e2b_status send(struct run *run, struct record *record, struct e2b_e
         record->status = refused.status;
         record->answered_ns = record->sent_ns;
         atomic_fetch_add(&run->answered, 1);
-        bool full = refused.status == E2B_BUSY && !run->idle;
+        bool full = refused.status == E2B_BUSY && run->idle_count == 0;
         if (!full && refused.status != E2B_DEADLINE)
             *err = refused;
         return err->status;
@@ -198,6 +207,7 @@ static enum e2b_status take_drawn(
 
 struct sender {
     struct run *run;
+    int number;
     pthread_t thread;
     struct e2b_error err;
 };
@@ -223,19 +233,22 @@ static int sender_count(const struct run *run) {
     return run->rig->stand_in || count < 1 ? 1 : count;
 }
 
-static enum e2b_status send_all(struct run *run, struct e2b_error *err) {
-    struct sender senders[MOST_SENDERS] = {{.run = run}};
-    int wanted = sender_count(run), count = 1;
-    run->zero_ns = e2b_lab_rig_now_ns(run->rig) + HEAD_START_NS;
-    for (; count < wanted; count++) {
-        senders[count].run = run;
-        if (e2b_thread_start(&senders[count].thread, "sender", "", send_next, &senders[count]))
-            break;
+/* `count` senders, this thread among them: one that cannot be started has its turn at the end. */
+static enum e2b_status send_by(
+    struct run *run, int count, void *(*body)(void *sender), struct e2b_error *err) {
+    struct sender senders[MOST_SENDERS] = {{.run = NULL}};
+    bool started[MOST_SENDERS] = {false};
+    for (int i = count - 1; i >= 0; i--) {
+        senders[i].run = run;
+        senders[i].number = i;
+        started[i] =
+            i > 0 && e2b_thread_start(&senders[i].thread, "sender", "", body, &senders[i]) == 0;
     }
-    send_next(&senders[0]);
     for (int i = 0; i < count; i++) {
-        if (i > 0)
+        if (started[i])
             pthread_join(senders[i].thread, NULL);
+        else
+            body(&senders[i]);
         if (err->status == E2B_OK)
             *err = senders[i].err;
     }
@@ -249,8 +262,10 @@ static enum e2b_status run_open(struct run *run, struct e2b_error *err) {
         draw_model(run, model, &drawn, &count, err);
     if (count > 1)
         qsort(drawn, (size_t)count, sizeof *drawn, compare_records);
-    if (err->status == E2B_OK && take_drawn(run, drawn, count, err) == E2B_OK)
-        send_all(run, err);
+    if (err->status == E2B_OK && take_drawn(run, drawn, count, err) == E2B_OK) {
+        run->zero_ns = e2b_lab_rig_now_ns(run->rig) + HEAD_START_NS;
+        send_by(run, sender_count(run), send_next, err);
+    }
     free(drawn);
     return err->status;
 }
@@ -269,30 +284,46 @@ static enum e2b_status send_for(
     return send(run, record, err);
 }
 
-static void wait_for_client(struct run *run, int64_t end_ns) {
+static int64_t end_of(const struct run *run) {
+    return run->zero_ns + run->load->warm_up_ns + run->load->duration_ns;
+}
+
+static void wait_for_client(struct run *run, struct e2b_ring *idle) {
+    int64_t end_ns = end_of(run);
     if (run->rig->stand_in)
         e2b_lab_rig_pass(run->rig, end_ns, &run->answered, atomic_load(&run->answered) + 1);
     else
-        e2b_ring_wait(run->idle, e2b_clock_ns() + end_ns - e2b_lab_rig_now_ns(run->rig));
+        e2b_ring_wait(idle, e2b_clock_ns() + end_ns - e2b_lab_rig_now_ns(run->rig));
+}
+
+/* Until the end, though some may be idle all the time. */
+static void *send_again(void *context) {
+    struct sender *sender = context;
+    struct run *run = sender->run;
+    struct e2b_ring *idle = run->idle[sender->number];
+    struct e2b_lab_random random =
+        e2b_lab_random_make(run->load->seed + (uint64_t)sender->number, "closed");
+    int client;
+    while (sender->err.status == E2B_OK && e2b_lab_rig_now_ns(run->rig) < end_of(run)) {
+        if (e2b_ring_pop(idle, &client))
+            send_for(run, client, &random, &sender->err);
+        else
+            wait_for_client(run, idle);
+    }
+    return NULL;
 }
 
 static enum e2b_status run_closed(struct run *run, struct e2b_error *err) {
-    const struct e2b_lab_load *load = run->load;
-    struct e2b_lab_random random = e2b_lab_random_make(load->seed, "closed");
-    int clients = load->arrivals->clients, client;
-    run->idle = e2b_ring_create((size_t)clients + 1, sizeof client);
-    if (!run->idle)
-        return e2b_fail_memory(err, "clients");
-    run->zero_ns = e2b_lab_rig_now_ns(run->rig);
-    int64_t end_ns = run->zero_ns + load->warm_up_ns + load->duration_ns;
-    for (client = 0; client < clients; client++)
-        e2b_ring_push(run->idle, &client);
-    while (err->status == E2B_OK && e2b_lab_rig_now_ns(run->rig) < end_ns) {
-        while (err->status == E2B_OK && e2b_ring_pop(run->idle, &client))
-            send_for(run, client, &random, err);
-        wait_for_client(run, end_ns);
+    int clients = run->load->arrivals->clients, senders = sender_count(run);
+    for (int i = 0; i < senders; i++, run->idle_count++) {
+        run->idle[i] = e2b_ring_create((size_t)clients + 1, sizeof clients);
+        if (!run->idle[i])
+            return e2b_fail_memory(err, "clients");
     }
-    return err->status;
+    run->zero_ns = e2b_lab_rig_now_ns(run->rig);
+    for (int client = 0; client < clients; client++)
+        e2b_ring_push(run->idle[client % senders], &client);
+    return send_by(run, senders, send_again, err);
 }
 
 /* What it came to. */
@@ -441,6 +472,7 @@ enum e2b_status e2b_lab_run(struct e2b_lab_rig *rig, const struct e2b_lab_load *
     run.chunks = calloc(MOST_CHUNKS, sizeof *run.chunks);
     if (!run.chunks)
         return e2b_fail_memory(err, "requests");
+    pthread_mutex_init(&run.lock, NULL);
     add_batches(rig, -1, out, &samples);
     struct e2b_error late = {0};
     if (start_reader(&run, err) == E2B_OK) {
@@ -461,7 +493,9 @@ enum e2b_status e2b_lab_run(struct e2b_lab_rig *rig, const struct e2b_lab_load *
         free(run.chunks[i]);
     if (complete) {
         free(run.chunks);
-        e2b_ring_destroy(run.idle);
+        for (int i = 0; i < run.idle_count; i++)
+            e2b_ring_destroy(run.idle[i]);
+        pthread_mutex_destroy(&run.lock);
         e2b_ring_destroy(run.unread);
     }
     return err->status;

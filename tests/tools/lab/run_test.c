@@ -1,5 +1,6 @@
 #include "tools/lab/run.h"
 
+#include "backends/sim/sim.h"
 #include "tests/support.h"
 #include "tests/tools/lab/bench.h"
 
@@ -123,6 +124,41 @@ static void a_closed_loop_keeps_its_clients_busy(void **state) {
     assert_true(many.mean_batch > 7);
 }
 
+static const struct e2b_device_ops *plain;
+static int64_t slow_until_ns;
+
+/* As on a machine on which to send a request takes longer than to answer it. */
+static int64_t slow_now_ns(struct e2b_device *device) {
+    int64_t now_ns = plain->now_ns(device);
+    if (now_ns < slow_until_ns)
+        e2b_sim_advance(device, now_ns + 500000);
+    return plain->now_ns(device);
+}
+
+static void a_closed_loop_ends_though_clients_are_idle(void **state) {
+    (void)state;
+    struct e2b_lab_rig rig;
+    struct e2b_lab_arrivals arrivals;
+    struct e2b_lab_outcome outcome;
+    struct e2b_error err = {0};
+    bench_open(&rig, bench_table(), "greedy_idle", 1, 0);
+    assert_ok(e2b_lab_arrivals_init(&arrivals, "closed:32", &err), err);
+    const struct e2b_lab_load load = {.arrivals = &arrivals, .duration_ns = 8000000, .seed = 1};
+    struct e2b_device_ops ops = *rig.device->ops;
+    struct e2b_served_stats before, after;
+    plain = rig.device->ops;
+    ops.now_ns = slow_now_ns;
+    slow_until_ns = plain->now_ns(rig.device) + load.duration_ns + 1000000;
+    e2b_served_stats_get(rig.models[0].served, &before);
+    rig.device->ops = &ops;
+    assert_ok(e2b_lab_run(&rig, &load, &outcome, &err), err);
+    rig.device->ops = plain;
+    e2b_served_stats_get(rig.models[0].served, &after);
+    e2b_lab_arrivals_finish(&arrivals);
+    assert_in_range(after.success - before.success, 1, 16);
+    e2b_lab_rig_finish(&rig);
+}
+
 static void models_are_counted_apart(void **state) {
     (void)state;
     struct e2b_lab_outcome outcome = play("elastic", "gamma:4", 200, 2, 3);
@@ -141,6 +177,7 @@ int main(void) {
         cmocka_unit_test(answers_wait_for_a_launch_at_most),
         cmocka_unit_test(overload_shows_in_latency_and_refusals),
         cmocka_unit_test(a_closed_loop_keeps_its_clients_busy),
+        cmocka_unit_test(a_closed_loop_ends_though_clients_are_idle),
         cmocka_unit_test(models_are_counted_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
