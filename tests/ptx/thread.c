@@ -360,13 +360,23 @@ static bool is_aligned(struct ptx_thread *t, const struct ptx_inst *i, uint64_t 
     return at % bytes == 0;
 }
 
+/* By a parameter's name, or by a register that has it. */
+static void load_parameter(struct ptx_thread *t, const struct ptx_inst *i, size_t bytes) {
+    const struct ptx_operand *from = OP(i->lanes);
+    uint64_t at = from->kind == PTX_PARAMETER ? from->value : ptx_address(t, from), value = 0;
+    if (at + bytes > (uint64_t)t->group->program->parameter_count * PTX_PARAMETER_BYTES) {
+        ptx_fail(t, i, "outside of all parameters", at);
+        return;
+    }
+    memcpy(&value, t->group->launch->parameters + at, bytes);
+    ptx_set(t, OP(0), cut(i->type, value));
+}
+
 EXEC(load) {
     size_t bytes = (size_t)bits_of(i->type) / 8;
     const struct ptx_operand *from = OP(i->lanes);
-    if (from->kind == PTX_PARAMETER) {
-        uint64_t value = 0;
-        memcpy(&value, t->group->launch->parameters + from->value, bytes);
-        ptx_set(t, OP(0), cut(i->type, value));
+    if (ptx_has(i, ".param")) {
+        load_parameter(t, i, bytes);
         return;
     }
     uint64_t at = ptx_address(t, from);
