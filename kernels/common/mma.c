@@ -28,8 +28,8 @@ struct tile {
     int rows, columns, warps_m, warps_n, chunks, stages;
     int registers; /* a thread may take, so that groups share a compute unit */
     /* Any; fp16 by wgmma; fp32 by wgmma in two halves, with pixels one step ahead or two; fp16 by
-     * wgmma with warps that only copy (pipeline.clh). */
-    enum { WARPS, WARPGROUPS, HALVES, HALVES_AHEAD, PIPELINE } by;
+     * wgmma with warps that only copy (pipeline.clh), the same with a column's weights kept. */
+    enum { WARPS, WARPGROUPS, HALVES, HALVES_AHEAD, PIPELINE, KEEPING } by;
     double efficiency;
     bool guessed; /* that efficiency, or not timed beside the others: a tuning candidate only */
 };
@@ -71,6 +71,10 @@ static const struct tile tiles[] = {
     {128, 256, 8, 1, 8, 4, 168, PIPELINE, 2.80, false},
     {128, 192, 8, 1, 8, 4, 168, PIPELINE, 2.40, false},
     {128, 128, 8, 1, 8, 4, 168, PIPELINE, 2.30, false},
+    {128, 256, 8, 1, 8, 4, 168, KEEPING, 2.80, true},
+    {128, 192, 8, 1, 8, 4, 168, KEEPING, 2.40, true},
+    {128, 128, 8, 1, 8, 4, 168, KEEPING, 2.30, true},
+    {128, 64, 8, 1, 8, 4, 168, KEEPING, 1.60, true},
 };
 /* Tiles of launches that are merged with their neighbours, by groups of 128 of which two share a
  * compute unit: as many stages as half of its local memory has room for. */
@@ -111,6 +115,10 @@ static bool in_halves(const struct tile *tile) {
     return tile->by == HALVES || tile->by == HALVES_AHEAD;
 }
 
+static bool is_pipeline(const struct tile *tile) {
+    return tile->by == PIPELINE || tile->by == KEEPING;
+}
+
 /* Elements of a chunk. */
 static int lanes_of(const struct e2b_call *call, const struct tile *tile) {
     int bytes = (int)e2b_dtype_bytes(call->outputs[0].tensor.dtype);
@@ -135,26 +143,33 @@ static struct shape shape_of(
     return shape;
 }
 
-/* Halves take weights only, two of them a chunk. */
+/* Halves take weights only, two of them a chunk; where weights are kept there are pixels only. */
 static int64_t stage_bytes(const struct tile *tile) {
-    int rows = in_halves(tile) ? 2 * tile->columns : tile->rows + tile->columns;
+    int rows = in_halves(tile) ? 2 * tile->columns
+        : tile->by == KEEPING  ? tile->rows
+                               : tile->rows + tile->columns;
     return (int64_t)rows * tile->chunks * CHUNK_BYTES;
 }
 
 /* Of local memory before the stages: bias, and what normalisation needs of each column; for two
- * tiles in a pipeline, and its barriers. */
-static int64_t head_bytes(const struct e2b_mma_problem *problem, const struct tile *tile) {
+ * tiles in a pipeline, its barriers, and weights that are kept. */
+static int64_t head_bytes(
+    const struct e2b_mma_problem *problem, const struct tile *tile, const struct shape *shape) {
     int64_t bytes =
         COLUMNS_BYTES * (1 + (problem->x_norm.sums_input != 0) + (problem->r_norm.sums_input != 0));
-    return tile->by == PIPELINE ? 2 * bytes + BARRIERS_BYTES : bytes;
+    if (is_pipeline(tile))
+        bytes = 2 * bytes + BARRIERS_BYTES;
+    return tile->by == KEEPING ? bytes + shape->slabs * tile->columns * tile->chunks * CHUNK_BYTES
+                               : bytes;
 }
 
-static int64_t local_bytes(const struct e2b_mma_problem *problem, const struct tile *tile) {
-    return stage_bytes(tile) * tile->stages + head_bytes(problem, tile);
+static int64_t local_bytes(
+    const struct e2b_mma_problem *problem, const struct tile *tile, const struct shape *shape) {
+    return stage_bytes(tile) * tile->stages + head_bytes(problem, tile, shape);
 }
 
 static int threads_of(const struct tile *tile) {
-    return (tile->warps_m * tile->warps_n + (tile->by == PIPELINE ? COPYING_WARPS : 0)) * 32;
+    return (tile->warps_m * tile->warps_n + (is_pipeline(tile) ? COPYING_WARPS : 0)) * 32;
 }
 
 static bool all_aligned(const int64_t stride[3]) {
@@ -188,8 +203,9 @@ static bool fits(const struct e2b_call *call, const struct e2b_mma_problem *prob
     bool can = tile->by == WARPS
         || (call->traits->ptx_sm >= WARPGROUP_SM
             && (call->outputs[0].tensor.dtype == E2B_F16) == !in_halves(tile));
-    return can && call->traits->local_bytes >= local_bytes(problem, tile)
-        && (split == 1 || (shape->slabs >= 2 * split && tile->by != PIPELINE));
+    return can && call->traits->local_bytes >= local_bytes(problem, tile, shape)
+        && (tile->by != KEEPING || shape->column_tiles <= units_of(call))
+        && (split == 1 || (shape->slabs >= 2 * split && !is_pipeline(tile)));
 }
 
 /* What groups that share a tile write of its sums at once, and the last of them then reads. */
@@ -208,7 +224,7 @@ static double cost(
         (double)ceil_div(shape->slabs, split) + START_SLABS + (split > 1 ? SPLIT_SLABS : 0);
     double deep = tile->chunks * lanes_of(call, tile);
     double shared = split > 1 ? split_bytes(tile, split) * UNITS_A_BYTE : 0;
-    if (tile->by == PIPELINE) {
+    if (is_pipeline(tile)) {
         depth = ceil(groups / units) * ((double)shape->slabs + END_SLABS) + START_SLABS;
         waves = 1;
     }
@@ -290,7 +306,7 @@ double e2b_mma_cost(const struct e2b_call *call, const struct e2b_mma_problem *p
     struct e2b_call untuned = *call;
     untuned.candidate = 0;
     struct option chosen = choose(&untuned, problem);
-    bool gathers = problem->kernel_h * problem->kernel_w > 1 && chosen.tile->by == PIPELINE;
+    bool gathers = problem->kernel_h * problem->kernel_w > 1 && is_pipeline(chosen.tile);
     return chosen.cost * (gathers && chosen.tile->columns <= FEW_COLUMNS ? FEW_COLUMNS_SLOWER : 1);
 }
 
@@ -312,9 +328,10 @@ static struct tile deepened(const struct e2b_call *call, const struct e2b_mma_pr
     int64_t groups = ceil_div(shape.row_tiles * shape.column_tiles * split, units_of(call));
     int64_t most = UNIT_REGISTERS / (threads_of(tile) * tile->registers);
     groups = groups < most ? groups : most;
-    if ((tile->by != WARPGROUPS && tile->by != PIPELINE) || call->group_items || groups < 1)
+    if ((tile->by != WARPGROUPS && !is_pipeline(tile)) || call->group_items || groups < 1)
         return deep;
-    int64_t room = call->traits->local_bytes / groups - head_bytes(problem, tile) - GROUP_BYTES;
+    int64_t room =
+        call->traits->local_bytes / groups - head_bytes(problem, tile, &shape) - GROUP_BYTES;
     int64_t stages = room / stage_bytes(tile);
     stages = stages < MOST_STAGES ? stages : MOST_STAGES;
     deep.stages = stages > tile->stages ? (int)stages : tile->stages;
@@ -655,24 +672,30 @@ static void add_geometry(
     e2b_launch_float(launch, (double)problem->activation.b);
 }
 
-static void describe_way(const struct tile *tile, const struct e2b_mma_problem *problem,
-    char *options, size_t capacity) {
-    char halves[32] = "", left[32] = "";
+static void describe_way(const struct tile *tile, const struct shape *shape,
+    const struct e2b_mma_problem *problem, char *options, size_t capacity) {
+    char halves[32] = "", left[32] = "", kept[32] = "";
     int rest = (int)(problem->channels % STEP_CHUNK_LANES);
     if (in_halves(tile))
         snprintf(halves, sizeof halves, " -DHALVES=%d", tile->by == HALVES_AHEAD ? 2 : 1);
     if (in_halves(tile) && rest)
         snprintf(left, sizeof left, " -DCHANNELS_LEFT=%d", rest);
-    snprintf(options, capacity, "%s%s%s%s", tile->by == WARPS ? "" : " -DWGMMA -DPTX_TARGET=sm_90a",
-        halves, left, tile->by == PIPELINE ? " -DPIPELINE" : "");
+    if (tile->by == KEEPING)
+        snprintf(kept, sizeof kept, " -DKEPT=%d", (int)shape->slabs);
+    snprintf(options, capacity, "%s%s%s%s%s",
+        tile->by == WARPS ? "" : " -DWGMMA -DPTX_TARGET=sm_90a", halves, left,
+        is_pipeline(tile) ? " -DPIPELINE" : "", kept);
 }
 
-/* One for each part of a tile; in a pipeline as many as run at once. */
+/* One for each part of a tile; in a pipeline as many as run at once, where weights are kept as many
+ * for each column of tiles. */
 static void add_groups(const struct e2b_call *call, const struct tile *tile,
     const struct shape *shape, int split, struct e2b_launch *launch) {
     int64_t groups = shape->row_tiles * shape->column_tiles;
-    if (tile->by == PIPELINE && groups > units_of(call))
+    if (is_pipeline(tile) && groups > units_of(call))
         groups = units_of(call);
+    if (tile->by == KEEPING)
+        groups -= groups % shape->column_tiles;
     size_t threads = (size_t)threads_of(tile);
     e2b_launch_grid(launch, (size_t)groups * threads, (size_t)split, 1);
     e2b_launch_group(launch, threads, 1, 1);
@@ -714,9 +737,9 @@ enum e2b_status e2b_mma_emit(const struct e2b_call *call, const struct e2b_mma_p
     struct tile deep = deepened(call, problem, chosen.tile, split), *tile = &deep;
     struct shape shape = shape_of(call, problem, tile);
     int64_t most_slabs = ceil_div(shape.slabs, split);
-    int slots = most_slabs < tile->stages && tile->by != PIPELINE ? (int)most_slabs : tile->stages;
+    int slots = most_slabs < tile->stages && !is_pipeline(tile) ? (int)most_slabs : tile->stages;
     char way[128], norms[48];
-    describe_way(tile, problem, way, sizeof way);
+    describe_way(tile, &shape, problem, way, sizeof way);
     describe_norms(problem, norms, sizeof norms);
     struct e2b_launch *launch = e2b_launch_add(out, &e2b_source_mma, "conv_mma",
         "-D%s -DACTIVATION=%d%s -DBM=%d -DBN=%d -DWARPS_M=%d -DWARPS_N=%d -DCHUNKS=%d -DSTAGES=%d "
@@ -744,7 +767,7 @@ enum e2b_status e2b_mma_emit(const struct e2b_call *call, const struct e2b_mma_p
     if (split > 1)
         add_split(out, launch, tile, &shape, split);
     add_geometry(problem, &shape, launch);
-    launch->local_bytes = (size_t)(head_bytes(problem, tile) + stage_bytes(tile) * slots);
+    launch->local_bytes = (size_t)(head_bytes(problem, tile, &shape) + stage_bytes(tile) * slots);
     add_groups(call, tile, &shape, split, launch);
     account(call, problem, &shape, launch);
     return E2B_OK;

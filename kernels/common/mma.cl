@@ -9,6 +9,8 @@
  *                warpgroup_halves.clh; a chunk is 8 channels, the last of a pixel CHANNELS_LEFT
  * PIPELINE       with it, for fp16: groups go through many tiles, and WARPS_M warps multiply what others
  *                copy, see pipeline.clh
+ * KEPT           in a pipeline: a group's tiles are of one column of tiles, whose weights, so many slabs,
+ *                lie in local memory before the stages; these are of pixels alone
  * BM, BN         tile of a work-group, WARPS_M x WARPS_N warps
  * CHUNKS         4 or 8; rows of a stage are 64 or 128 bytes, their chunks permuted against bank
  *                conflicts
@@ -63,7 +65,15 @@
 #define FIRST_ROW(thread) ((thread) / CHUNKS)
 #define COLUMN_SCALES(from) 1.0f
 #endif
+#ifdef KEPT
+#define KEPT_BYTES (KEPT * B_BYTES)
+#define STAGE_BYTES A_BYTES
+#define WEIGHTS_AT(stages, slab, stage) ((stages) - KEPT_BYTES + (slab) * B_BYTES)
+#else
+#define KEPT_BYTES 0
 #define STAGE_BYTES (A_BYTES + B_BYTES)
+#define WEIGHTS_AT(stages, slab, stage) ((stage) + A_BYTES)
+#endif
 #define PIECE (16 / (int)sizeof(T)) /* elements that one copy moves */
 #define COPIES_B (B_BYTES / 16 / THREADS)
 #define STEPS (CHUNKS / 2) /* of 32 bytes: one mma deep */
@@ -81,7 +91,7 @@
 #endif
 #define HEAD_BYTES (R_NORM_COLUMNS + COLUMNS_BYTES)
 #define BARRIERS_AT (HEADS * HEAD_BYTES)
-#define STAGES_AT (BARRIERS_AT + BARRIERS_BYTES)
+#define STAGES_AT (BARRIERS_AT + BARRIERS_BYTES + KEPT_BYTES)
 #define BAND 16 /* rows of tiles */
 
 static inline uint swizzled(uint row, uint chunk) {
@@ -202,10 +212,14 @@ struct place {
 };
 
 static inline struct place find_place(int tile, int column_tiles, int pixels) {
+#ifdef KEPT
+    return (struct place){tile / column_tiles, tile % column_tiles};
+#else
     int band = tile < BAND * column_tiles ? 0 : tile / (BAND * column_tiles);
     int in_band = tile - band * BAND * column_tiles;
     int band_rows = min(BAND, (pixels + BM - 1) / BM - band * BAND);
     return (struct place){band * BAND + in_band % band_rows, in_band / band_rows};
+#endif
 }
 
 #define POINT_TO(place)                                                                            \
@@ -224,7 +238,7 @@ static inline struct place find_place(int tile, int column_tiles, int pixels) {
 
 #ifdef PIPELINE
 #define FIRST_PIECE 0
-/* A group's tiles by their number. */
+/* A group's tiles by their number. With KEPT there is a group for each column, or several. */
 #define EACH_TILE                                                                                  \
     uint number = 0;                                                                               \
     for (int tile = get_group_id(0); tile < (pixels + BM - 1) / BM * column_tiles;                 \
@@ -262,6 +276,8 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv_mma(TENS
     start_pipeline(barriers, thread);
     if (thread >= FIRST_COPIER) {
         give_registers();
+        copy_kept(weights + (size_t)(get_group_id(0) % column_tiles) * slabs * (B_BYTES / sizeof(T)),
+            barriers, stages, copier);
         EACH_TILE {
             struct place place = find_place(tile, column_tiles, pixels);
             POINT_TO(place);
@@ -272,6 +288,7 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv_mma(TENS
         return;
     }
     take_registers();
+    await_kept(barriers);
     EACH_TILE {
         struct place place = find_place(tile, column_tiles, pixels);
 #else
