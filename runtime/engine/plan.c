@@ -122,12 +122,13 @@ static enum e2b_status part_packings(
     return err->status;
 }
 
-static enum e2b_status want_programs(struct e2b_plan *plan, struct e2b_error *err) {
+static enum e2b_status want_programs(
+    struct e2b_plan *plan, bool one_by_one, struct e2b_error *err) {
     for (int i = 0; i < plan->step_count; i++) {
         struct e2b_step *step = &plan->steps[i];
         if (step->chain)
             continue;
-        if (e2b_entry_suits(&plan->device->traits, &step->launch))
+        if (!one_by_one && e2b_entry_suits(&plan->device->traits, &step->launch))
             step->entry = e2b_entry_create(plan->programs, step);
         else if (part_packings(plan, step, err) != E2B_OK)
             return err->status;
@@ -161,7 +162,7 @@ static enum e2b_status build(struct e2b_plan *plan, const struct e2b_plan_option
                &plan->step_count, err)
             != E2B_OK)
         return err->status;
-    if (want_programs(plan, err) != E2B_OK)
+    if (want_programs(plan, options->one_by_one, err) != E2B_OK)
         return err->status;
     return options->defer_build ? E2B_OK : e2b_programs_build(plan->programs, options->quiet, err);
 }

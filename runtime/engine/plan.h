@@ -22,6 +22,7 @@ struct e2b_plan_options {
     enum e2b_merge_rule merge;
     int group_items;  /* of launches that are not merged, as in struct e2b_call; 0: any */
     bool times;       /* as in struct e2b_merge_options */
+    bool one_by_one;  /* arguments, also where they could be a structure (entry.h) */
     bool defer_build; /* the caller builds the programs of several plans, before their instances */
 };
 

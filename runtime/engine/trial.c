@@ -188,8 +188,10 @@ static enum e2b_status runner_init(struct runner *runner, const struct e2b_trial
     runner->device = trial->device;
     char force[96];
     snprintf(force, sizeof force, "%s.%s", trial->node.op->name, choice->variant);
-    const struct e2b_plan_options options = {
-        .force_variant = force, .candidate = choice->candidate, .defer_build = true};
+    const struct e2b_plan_options options = {.force_variant = force,
+        .candidate = choice->candidate,
+        .one_by_one = true,
+        .defer_build = true};
     const struct e2b_io_buffers io = {trial->inputs, trial->outputs};
     if (e2b_plan_create(trial->device, &trial->graph, trial->weights, trial->programs, &options,
             &runner->plan, err)

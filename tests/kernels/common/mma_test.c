@@ -139,12 +139,18 @@ static void check_sizes(const struct setting *setting, const struct e2b_launch_l
     size_t threads = (size_t)(tiling->warps_m * tiling->warps_n + (pipeline ? 4 : 0)) * 32;
     int64_t units = setting->traits.compute_units;
     int64_t groups = pipeline && rows * columns > units ? units : rows * columns;
+    /* Weights that are kept are all of a column's, and a group has one column of tiles. */
+    bool keeps = strstr(launch->options, "-DKEPT=") != NULL;
+    int64_t kept = keeps ? option(launch, "KEPT") * tiling->columns : 0;
+    assert_true(!keeps || option(launch, "KEPT") == integer(launch, 1));
+    groups -= keeps ? groups % columns : 0;
     assert_int_equal(launch->local[0], threads);
     assert_int_equal(launch->global[0], (size_t)groups * threads);
     assert_int_equal(strstr(launch->options, "-DSPLIT") != NULL, tiling->splits > 1);
     assert_int_equal(integer(launch, 0), columns);
     assert_int_equal(integer(launch, 2), pixels);
-    assert_true((tiling->rows + tiling->columns) * tiling->chunks * CHUNK_BYTES * tiling->slots
+    int64_t stage = tiling->rows + (keeps ? 0 : tiling->columns);
+    assert_true((stage * tiling->slots + kept) * tiling->chunks * CHUNK_BYTES
         <= setting->traits.local_bytes);
     assert_int_equal(count_args(launch, E2B_ARG_INT), tiling->splits > 1 ? 27 : 26);
     assert_int_equal(count_args(launch, E2B_ARG_FLOAT), 2);

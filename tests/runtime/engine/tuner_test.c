@@ -66,6 +66,19 @@ static void the_fastest_right_choice_wins(void **state) {
     close_run(&run);
 }
 
+/* Kernels are measured alone, whatever takes their arguments later. */
+static void so_it_does_where_arguments_are_a_structure(void **state) {
+    (void)state;
+    struct tuned_run run;
+    const int64_t lengths[] = {1000};
+    open_run(&run, &choices_op, lengths, 1);
+    run.device->traits.few_arguments = true;
+    tune(&run, SECOND, false, NULL);
+    assert_int_equal(run.report.rows[0].state, E2B_TUNER_TUNED);
+    assert_string_equal(run.report.rows[0].tuned.variant, "good");
+    close_run(&run);
+}
+
 static void a_plan_takes_the_tuned_choice(void **state) {
     (void)state;
     struct e2b_error err = {0};
@@ -287,6 +300,7 @@ static void a_real_device_is_tuned(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_fastest_right_choice_wins),
+        cmocka_unit_test(so_it_does_where_arguments_are_a_structure),
         cmocka_unit_test(a_plan_takes_the_tuned_choice),
         cmocka_unit_test(a_small_gain_is_none),
         cmocka_unit_test(nothing_to_choose_needs_no_run),
