@@ -18,6 +18,7 @@ void e2b_sched_trust_add(struct e2b_sched_trust *trust, double share, bool is_br
         bucket = E2B_TRUST_BUCKETS - 1;
     (is_broken ? trust->broken : trust->kept)[bucket]++;
     trust->since++;
+    trust->is_learnt = false;
     if (++trust->count < MOST)
         return;
     trust->count = 0;
@@ -34,8 +35,9 @@ static double excess_of(int kept, int broken, double allowed) {
 void e2b_sched_trust_learn(struct e2b_sched_trust *trust, double allowed) {
     int kept = 0, broken = 0, bucket = LEAST_BUCKET;
     double excess = 0, step = 1.0 / E2B_TRUST_BUCKETS;
-    if (trust->count < ENOUGH)
+    if (trust->count < ENOUGH || trust->is_learnt)
         return;
+    trust->is_learnt = true;
     for (int i = 0; i < E2B_TRUST_BUCKETS; i++) {
         kept += trust->kept[i];
         broken += trust->broken[i];

@@ -17,6 +17,7 @@ struct e2b_sched_trust {
     int kept[E2B_TRUST_BUCKETS], broken[E2B_TRUST_BUCKETS]; /* by share */
     int count;                                              /* of all, at most 8192 */
     int since, patience; /* promises judged since the limit moved, and before it may rise */
+    bool is_learnt;      /* what was judged; nothing since */
     double limit;
 };
 
