@@ -13,8 +13,8 @@
 #define POLL_NS 4000        /* between two looks when nobody else tells */
 #define LOOK_NS 20000000    /* between two looks for failures */
 #define LAST_LOOK_NS 200000 /* the same once the device is being closed */
-#define AGAIN_NS 15000      /* from one look of who enqueues to the next, */
-#define ALONE_NS 50000      /* and for how long nobody else looks */
+#define AGAIN_NS 25000      /* from one look of who enqueues to the next, */
+#define ALONE_NS 60000      /* and for how long nobody else looks */
 #define QUEUES 32 /* looked at in one sweep; the events of more may be asked for in vain */
 
 /* Whoever sets told calls done. A callback may come late, so a notice is freed only when it came,
