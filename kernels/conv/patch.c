@@ -24,7 +24,7 @@ extern const struct e2b_source e2b_source_patch;
 /* Patches as patch.cl has them. */
 struct tile {
     int lines, warpgroups, registers, ahead;
-    double efficiency; /* that full ones reach, in the measure of mma.c, see docs/results */
+    double efficiency; /* that full ones reach, in the measure of mma_tile.c, see docs/results */
     bool guessed;      /* that efficiency; never timed on a device: a tuning candidate only */
 };
 
