@@ -7,6 +7,7 @@
 #include "runtime/engine/uploads.h"
 
 #include <assert.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,6 +35,7 @@ struct e2b_dispatcher {
     bool gather;    /* see struct e2b_engine_options */
     atomic_bool draining, withdrawing, stop;
     atomic_int cancel_count; /* CANCEL messages under way */
+    atomic_int pushing; /* threads that may still be at the rings, though their message was read */
     bool has_thread;
     pthread_t thread;
 };
@@ -48,11 +50,13 @@ static void push(
     struct e2b_dispatcher *dispatcher, enum message_kind kind, int state, void *subject) {
     struct message message = {kind, (enum e2b_event_state)state, subject};
     bool ended = kind == COMPUTED || kind == COPIED;
+    atomic_fetch_add(&dispatcher->pushing, 1);
     bool pushed = e2b_ring_push(ended ? dispatcher->ended : dispatcher->ring, &message);
     assert(pushed);
     (void)pushed;
     if (ended)
         e2b_ring_wake(dispatcher->ring);
+    atomic_fetch_sub(&dispatcher->pushing, 1);
 }
 
 static void on_uploaded(void *context, enum e2b_event_state state) {
@@ -400,6 +404,8 @@ void e2b_dispatcher_destroy(struct e2b_dispatcher *dispatcher) {
         e2b_ring_wake(dispatcher->ring);
         pthread_join(dispatcher->thread, NULL);
     }
+    while (atomic_load(&dispatcher->pushing) > 0)
+        sched_yield();
     e2b_uploads_finish(&dispatcher->uploads);
     e2b_decisions_finish(&dispatcher->decisions);
     e2b_ring_destroy(dispatcher->ring);

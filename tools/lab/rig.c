@@ -13,8 +13,9 @@
 
 #define TOLERANCE_F32 1e-3
 #define TOLERANCE_F16 5e-2
-#define SLACK_NS 100000 /* a sleeping thread may wake that late */
-#define LOOK_NS 200000  /* how often a counter is looked at */
+#define SLACK_NS 100000  /* a sleeping thread may wake that late */
+#define LOOK_NS 200000   /* how often a counter is looked at */
+#define UNREAD (1 << 14) /* answers at most: beyond them, who answers waits */
 
 int64_t e2b_lab_rig_now_ns(const struct e2b_lab_rig *rig) {
     return rig->device->ops->now_ns(rig->device);
@@ -273,6 +274,8 @@ enum e2b_status e2b_lab_rig_init(struct e2b_lab_rig *rig, const struct e2b_lab_r
         .manual = spec->table != NULL,
         .gather = contender->gather,
         .trace = spec->trace};
+    if (!spec->table && !(rig->unread = e2b_ring_create(UNREAD, sizeof(void *))))
+        return e2b_fail_memory(err, "a run's answers");
     if (open_device(rig, spec, err) != E2B_OK
         || e2b_engine_create(rig->device, &options, &rig->engine, err) != E2B_OK)
         return err->status;
@@ -305,6 +308,7 @@ void e2b_lab_rig_finish(struct e2b_lab_rig *rig) {
         e2b_lab_stand_in_destroy(rig->stand_in);
     else if (rig->device)
         rig->device->ops->destroy(rig->device);
+    e2b_ring_destroy(rig->unread);
     free(rig->scratch);
     memset(rig, 0, sizeof *rig);
 }

@@ -4,6 +4,7 @@
 #ifndef E2B_TOOLS_LAB_RIG_H
 #define E2B_TOOLS_LAB_RIG_H
 
+#include "runtime/base/ring.h"
 #include "runtime/engine/engine.h"
 #include "tools/lab/contender.h"
 #include "tools/lab/stand_in.h"
@@ -46,7 +47,10 @@ struct e2b_lab_rig {
     struct e2b_lab_model models[E2B_LAB_MAX_MODELS];
     int model_count;
     double tolerance; /* of an answer: relative error */
-    double *scratch;  /* as long as the longest output */
+    /* What a run's reader has to read: a pointer each. Of a real device; it outlives the engine,
+     * whose thread may still be at the last push when all is read. */
+    struct e2b_ring *unread;
+    double *scratch; /* as long as the longest output */
     int64_t scratch_count;
 };
 

@@ -14,7 +14,6 @@
 #define MOST_CHUNKS 16384
 #define HEAD_START_NS 1000000    /* from the start of a run to its time 0 */
 #define PATIENCE_NS 120000000000 /* for the last answers */
-#define UNREAD (1 << 14)         /* answers at most: beyond them, who answers waits */
 #define MOST_SENDERS 8
 #define THREADS_A_SENDER 4 /* of the machine: the rest is for what is measured */
 
@@ -42,7 +41,7 @@ struct run {
     struct e2b_ring *idle[MOST_SENDERS];
     int idle_count;
     pthread_mutex_t lock;    /* of records that are added while others are sent */
-    struct e2b_ring *unread; /* records, for the reader; NULL: who answers reads */
+    struct e2b_ring *unread; /* the rig's: records for the reader; NULL: who answers reads */
     pthread_t reader;
 };
 
@@ -114,13 +113,10 @@ static void *read_answers(void *context) {
 static enum e2b_status start_reader(struct run *run, struct e2b_error *err) {
     if (run->rig->stand_in)
         return E2B_OK;
-    run->unread = e2b_ring_create(UNREAD, sizeof(struct record *));
-    if (!run->unread)
-        return e2b_fail_memory(err, "a reader");
+    run->unread = run->rig->unread;
     int code = e2b_thread_start(&run->reader, "reader", "", read_answers, run);
     if (code == 0)
         return E2B_OK;
-    e2b_ring_destroy(run->unread);
     run->unread = NULL;
     return e2b_fail_code(err, E2B_INTERNAL, code, "cannot start a reader: %s", strerror(code));
 }
@@ -496,7 +492,6 @@ enum e2b_status e2b_lab_run(struct e2b_lab_rig *rig, const struct e2b_lab_load *
         for (int i = 0; i < run.idle_count; i++)
             e2b_ring_destroy(run.idle[i]);
         pthread_mutex_destroy(&run.lock);
-        e2b_ring_destroy(run.unread);
     }
     return err->status;
 }
