@@ -1,5 +1,6 @@
 #include "kernels/common/jobs.h"
 #include "kernels/common/octets.h"
+#include "kernels/common/windows.h"
 #include "kernels/conv/variants.h"
 
 #include <stdio.h>
@@ -68,7 +69,7 @@ bool e2b_conv_depthwise_accepts(const struct e2b_call *call, char *reason, size_
 
 int e2b_conv_depthwise_candidates(const struct e2b_call *call) {
     (void)call;
-    return 1 + e2b_octets_runs();
+    return e2b_windows_candidates();
 }
 
 /* A launch with tensors, weights and bias; NULL when out of memory. */
@@ -117,24 +118,28 @@ enum e2b_status e2b_conv_depthwise_emit(
     const struct e2b_call *call, struct e2b_launch_list *out, struct e2b_error *err) {
     const struct e2b_conv_params *params = call->params;
     struct e2b_conv_geometry g;
-    char more[128];
     e2b_conv_geometry(call, &g);
-    const struct e2b_octet_windows windows = {.octets = e2b_conv_channels_end(call) / E2B_OCTET,
-        .width = g.ow,
-        .lines = g.n * g.oh,
-        .kernel = g.kw,
-        .stride = params->stride[1],
-        .dilation = params->dilation[1],
+    const struct e2b_tensor *x = &call->inputs[E2B_CONV_X].tensor, *y = &call->outputs[0].tensor;
+    int row = x->shape.rank == 4 ? 2 : 0, pixel = x->shape.rank - 1;
+    const struct e2b_windows windows = {.samples = g.n,
+        .channels = e2b_conv_channels_end(call),
+        .in = {g.h, g.w},
+        .out = {g.oh, g.ow},
+        .kernel = {g.kh, g.kw},
+        .stride = {params->stride[0], params->stride[1]},
+        .dilation = {params->dilation[0], params->dilation[1]},
+        .pad = {params->pad[0], params->pad[1]},
+        .in_step = {row ? x->stride[row] : 0, x->stride[pixel]},
+        .out_step = {row ? y->stride[row] : 0, y->stride[pixel]},
+        .weighted = true,
         .merged = call->group_items > 0};
-    int run = e2b_octets_run(call->traits, &windows, call->candidate);
-    snprintf(more, sizeof more,
-        "-DPIXELS=%d -DKERNEL_H=%d -DKERNEL_W=%d -DSTRIDE_W=%d -DDILATION_W=%d%s", run, (int)g.kh,
-        (int)g.kw, (int)params->stride[1], (int)params->dilation[1],
-        e2b_octets_option(call->traits));
-    struct e2b_launch *launch = begin(call, out, &e2b_source_depthwise, "conv_depthwise", more);
+    struct e2b_windows_tile tile = e2b_windows_tile(call->traits, &windows, call->candidate);
+    char options[E2B_WINDOWS_OPTIONS];
+    e2b_windows_options(call->traits, &windows, &tile, options);
+    struct e2b_launch *launch = begin(call, out, &e2b_source_depthwise, "conv_depthwise", options);
     if (!launch)
         return e2b_fail_memory(err, "a convolution's launch");
     e2b_conv_add_geometry(call, launch);
-    e2b_octets_grid(launch, &windows, run);
+    e2b_windows_grid(launch, &windows, &tile);
     return E2B_OK;
 }

@@ -1,61 +1,69 @@
-/* Depthwise convolution for GPUs: a work-item computes 8 channels of PIXELS neighbours in a line,
- * so that it loads each input of a kernel's row once, and a row's weights once for all of them. All
- * tensors lie at multiples of 8 elements.
- * -DKERNEL_H, -DKERNEL_W, -DSTRIDE_W and -DDILATION_W are the convolution's; -DPTX as in octets.clh. */
-#include "kernels/common/octets.clh"
+/* Depthwise convolution for GPUs by tiles of windows (windows.clh). */
+#include "kernels/common/windows.clh"
 #include "kernels/conv/conv.clh"
 
-#define COLUMNS ((PIXELS - 1) * STRIDE_W + (KERNEL_W - 1) * DILATION_W + 1)
+#if LANES == 2
+#define ACTIVATE(v) E2B_ACTIVATE(v, act_a, act_b)
+#else
+#define ACTIVATE(v) JOIN(activate, LANES)(v, act_a, act_b)
+#endif
 
-static inline float8 load_numbers(__global const float *from) {
-    __global const float4 *halves = (__global const float4 *)from;
-    return (float8)(halves[0], halves[1]);
-}
-
-/* Grid: 8 channels, PIXELS of a line, lines of all samples. */
+/* Grid: channels by LANES, outputs of a line by PIXELS and of an image by ROWS, samples, one after
+ * another in dimension 0. */
 __kernel void conv_depthwise(CONV_TENSORS, __global const float *restrict weights,
     __global const float *restrict bias, CONV_GEOMETRY) {
     CONV_BEGIN;
-    int m = get_global_id(0) * 8, ox = get_global_id(1) * PIXELS, line = get_global_id(2);
-    if (m >= m_end || ox >= out_width || line >= samples * out_height)
+    KNOW(m_end, height, width, out_height, out_width, pad_top, pad_left, x_row, x_pixel, y_row,
+        y_pixel);
+    int4 tile = tile_at(get_global_id(0), m_end, out_height, out_width);
+    int m = tile.x, ox = tile.y, oy = tile.z, sample = tile.w;
+    if (sample >= samples)
         return;
-    int sample = line / out_height, oy = line - sample * out_height;
-    int top = oy * stride_h - pad_top, left = ox * STRIDE_W - pad_left;
-    float8 sum[PIXELS];
+    int top = oy * STRIDE_H - pad_top, left = ox * STRIDE_W - pad_left;
+    int last_top = last_begin(out_height, ROWS, STRIDE_H, pad_top),
+        last_left = last_begin(out_width, PIXELS, STRIDE_W, pad_left);
+    x += sample * x_sample + top * x_row + left * x_pixel + m;
+    y += sample * y_sample + oy * y_row + ox * y_pixel + m;
+#ifdef RESIDUAL
+    residual += sample * r_sample + oy * r_row + ox * r_pixel + m;
+#endif
+    FLOATS tap[KERNEL_H * KERNEL_W], sum[ROWS][PIXELS];
 #pragma unroll
-    for (int p = 0; p < PIXELS; p++)
-        sum[p] = load_numbers(bias + m);
+    for (int t = 0; t < KERNEL_H * KERNEL_W; t++)
+        tap[t] = *(__global const FLOATS *)(weights + t * m_end + m);
+    FLOATS first = *(__global const FLOATS *)(bias + m);
 #pragma unroll
-    for (int r = 0; r < KERNEL_H; r++) {
-        int iy = top + r * dilation_h;
-        if ((uint)iy >= (uint)height)
+    for (int i = 0; i < LINES; i += LINE_STEP) {
+        if (!is_used(i, KERNEL_H, STRIDE_H, DILATION_H, ROWS))
             continue;
-        __global const T *from = x + sample * x_sample + iy * x_row + left * x_pixel + m;
-        float8 tap[KERNEL_W];
+        FLOATS value[COLUMNS];
+        load_line(value, x + i * x_row, x_pixel, is_inside(i, top, height, pad_top, last_top), left,
+            width, pad_left, last_left);
 #pragma unroll
-        for (int s = 0; s < KERNEL_W; s++)
-            tap[s] = load_numbers(weights + (r * KERNEL_W + s) * m_end + m);
+        for (int r = 0; r < KERNEL_H; r++) {
+            int o = output_of(i, r, STRIDE_H, DILATION_H, ROWS);
+            if (o < 0)
+                continue;
 #pragma unroll
-        for (int c = 0; c < COLUMNS; c++) {
-            float8 value = 0.0f;
-            if ((uint)(left + c) < (uint)width)
-                value = load_octet(from + c * x_pixel);
-#pragma unroll
-            for (int p = 0; p < PIXELS; p++)
+            for (int p = 0; p < PIXELS; p++) {
+                FLOATS so_far = r ? sum[o][p] : first;
 #pragma unroll
                 for (int s = 0; s < KERNEL_W; s++)
-                    if (p * STRIDE_W + s * DILATION_W == c)
-                        sum[p] = fma(value, tap[s], sum[p]);
+                    so_far = fma(value[p * STRIDE_W + s * DILATION_W], tap[r * KERNEL_W + s], so_far);
+                sum[o][p] = so_far;
+            }
         }
-    }
-    int y_base = sample * y_sample + oy * y_row + m, r_base = sample * r_sample + oy * r_row + m;
-#pragma unroll
-    for (int p = 0; p < PIXELS; p++) {
-        if (ox + p >= out_width)
+        int o = output_of(i, KERNEL_H - 1, STRIDE_H, DILATION_H, ROWS);
+        if (o < 0 || !exists(o, oy, out_height, ROWS))
             continue;
+#pragma unroll
+        for (int p = 0; p < PIXELS; p++) {
+            if (!exists(p, ox, out_width, PIXELS))
+                continue;
 #ifdef RESIDUAL
-        sum[p] += load_octet(residual + r_base + (ox + p) * r_pixel);
+            sum[o][p] += to_floats(load_words(residual + o * r_row + p * r_pixel, true));
 #endif
-        store_octet(y + y_base + (ox + p) * y_pixel, activate8(sum[p], act_a, act_b));
+            store_floats(y + o * y_row + p * y_pixel, ACTIVATE(sum[o][p]));
+        }
     }
 }

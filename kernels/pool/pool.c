@@ -320,10 +320,10 @@ static enum e2b_status emit_group(
 
 static const struct e2b_variant variants[] = {
     {.name = "global_group", .accepts = accepts_group, .emit = emit_group},
-    {.name = "line",
-        .accepts = e2b_pool_line_accepts,
-        .emit = e2b_pool_line_emit,
-        .candidates = e2b_pool_line_candidates},
+    {.name = "tiles",
+        .accepts = e2b_pool_tiles_accepts,
+        .emit = e2b_pool_tiles_emit,
+        .candidates = e2b_pool_tiles_candidates},
     {.name = "window", .accepts = accepts, .emit = emit}, {.name = NULL}};
 
 const struct e2b_op e2b_op_pool = {

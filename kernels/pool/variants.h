@@ -4,11 +4,11 @@
 
 #include "kernels/pool/pool.h"
 
-/* GPU: a work-item makes 8 channels of a run of pixels; small windows. */
-bool e2b_pool_line_accepts(const struct e2b_call *call, char *reason, size_t reason_bytes);
-enum e2b_status e2b_pool_line_emit(
+/* GPU: a work-item makes a tile of outputs; small windows. */
+bool e2b_pool_tiles_accepts(const struct e2b_call *call, char *reason, size_t reason_bytes);
+enum e2b_status e2b_pool_tiles_emit(
     const struct e2b_call *call, struct e2b_launch_list *list, struct e2b_error *err);
-int e2b_pool_line_candidates(const struct e2b_call *call);
+int e2b_pool_tiles_candidates(const struct e2b_call *call);
 
 /* Work and least traffic of a pool's launch. */
 void e2b_pool_count_work(const struct e2b_call *call, struct e2b_launch *launch);

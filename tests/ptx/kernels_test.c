@@ -105,8 +105,8 @@ static void depthwise_convolutions(void **state) {
 
 static void pools(void **state) {
     (void)state;
-    run(&e2b_cases_pool, "line", 0, false);
-    run(&e2b_cases_pool, "line", 80, false);
+    run(&e2b_cases_pool, "tiles", 0, false);
+    run(&e2b_cases_pool, "tiles", 80, false);
 }
 
 static void moves(void **state) {
