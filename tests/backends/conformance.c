@@ -465,6 +465,20 @@ static void notice_of_an_ended_event_comes_too(void **state) {
     assert_int_equal(atomic_load(&notices[0]), 1);
 }
 
+static void a_notice_flushes_its_queue(void **state) {
+    struct fixture *f = *state;
+    struct e2b_event *event;
+    atomic_store(&notices[0], 0);
+    atomic_store(&arrived, 0);
+    assert_ok(f->ops->enqueue_write(f->other, f->x, 0, f->host, BYTES, &event, &f->err), f->err);
+    assert_ok(f->ops->event_notify(event, note, &notices[0], &f->err), f->err);
+    assert_ok(f->ops->enqueue_wait(f->queue, &event, 1, &f->err), f->err);
+    assert_ok(f->ops->finish(f->queue, &f->err), f->err);
+    f->ops->event_release(event);
+    await_notices(1);
+    assert_int_equal(atomic_load(&notices[0]), 1);
+}
+
 static void destroying_a_queue_waits_for_its_work(void **state) {
     struct fixture *f = *state;
     struct e2b_kernel *slow = make_slow(f, 100000);
@@ -530,6 +544,7 @@ int e2b_conformance_run(const struct e2b_conformance *subject) {
         CHECK(queues_wait_for_each_other),
         CHECK(notices_come_exactly_once),
         CHECK(notice_of_an_ended_event_comes_too),
+        CHECK(a_notice_flushes_its_queue),
         CHECK(destroying_a_queue_waits_for_its_work),
         CHECK(programs_build_side_by_side),
     };
