@@ -275,9 +275,7 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv_mma(TENS
     struct turn turn = {0, 0};
     start_pipeline(barriers, thread);
     if (thread >= FIRST_COPIER) {
-        give_registers();
-        copy_kept(weights + (size_t)(get_group_id(0) % column_tiles) * slabs * (B_BYTES / sizeof(T)),
-            barriers, stages, copier);
+        start_copying(weights, column_tiles, barriers, stages, copier);
         EACH_TILE {
             struct place place = find_place(tile, column_tiles, pixels);
             POINT_TO(place);
@@ -287,8 +285,7 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv_mma(TENS
         }
         return;
     }
-    take_registers();
-    await_kept(barriers);
+    start_multiplying(barriers);
     EACH_TILE {
         struct place place = find_place(tile, column_tiles, pixels);
 #else
