@@ -14,7 +14,7 @@
 #define TOLERANCE_F32 1e-4
 #define TOLERANCE_F16 5e-3
 #define HOPELESS 1.5      /* times the best: not worth more runs */
-#define PROGRAMS_A_CORE 4 /* built at once, before the layers that they are for are measured */
+#define PROGRAMS_A_CORE 1 /* built at once, before the layers that they are for are measured */
 
 struct option {
     struct e2b_choice choice;
@@ -437,7 +437,7 @@ static enum e2b_status tune_all(struct tuner *tuner, struct e2b_error *err) {
         if (err->status != E2B_OK)
             return err->status;
         e2b_programs_build_each(tuner->programs, tuner->options->quiet);
-        for (int i = first; i < end && !is_over(tuner); i++) {
+        for (int i = first; i < end && (i == first || !is_over(tuner)); i++) {
             struct task *task = &tuner->tasks[i];
             show_progress(tuner, "tuning layers", i, task->row.name);
             if (task->row.state == E2B_TUNER_LEFT && task->default_ns > 0

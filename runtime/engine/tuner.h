@@ -8,7 +8,7 @@
 #include "runtime/engine/plan.h"
 
 struct e2b_tuner_options {
-    int64_t budget_ns; /* on the device's clock; a call that was begun is ended */
+    int64_t budget_ns; /* on the device's clock; a call that was begun, or compiled for, is ended */
     bool again;        /* measure also what the store knows */
     bool quiet;        /* no progress on the terminal */
 };
