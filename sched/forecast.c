@@ -8,8 +8,10 @@
 #define MAX_CONTENTION 4.0
 #define LEAST_LEFT 0.0625 /* of its duration: what a batch that is overdue is thought to need */
 #define CLEARLY_MORE 1.1
-#define USUAL 0.9        /* share of durations that a margin covers: a device stalls now and then */
-#define FIRST_ERROR 0.01 /* upper bound of the first bucket, */
+#define USUAL 0.9 /* share of durations that a margin covers: a device stalls now and then */
+#define HOST_SHARE                                                                                 \
+    0.7 /* of the enqueueing thread, that launches may take: it copies and answers too */
+#define FIRST_ERROR 0.01  /* upper bound of the first bucket, */
 #define ERROR_GROWTH 1.15 /* and from bucket to bucket */
 
 static double slowdown(double contention, double demand, int count) {
@@ -35,8 +37,8 @@ static double throughput_of(const struct e2b_forecast *forecast,
         demand += model->instances[i] * model->demand[i];
         count += model->instances[i];
     }
-    double slow = slowdown(forecast->contention, demand, count);
-    return rate / (slow > host ? slow : host);
+    double slow = slowdown(forecast->contention, demand, count), busy = host / HOST_SHARE;
+    return rate / (slow > busy ? slow : busy);
 }
 
 /* Durations that are not known are taken from the nearest size, by proportion. */
@@ -324,6 +326,15 @@ void e2b_forecast_completed(struct e2b_forecast *forecast, int model_index, int 
     count_error(model, ratio);
     move_margin(model, ratio);
     learn(forecast, &batch, ratio);
+}
+
+void e2b_forecast_enqueued(
+    struct e2b_forecast *forecast, int model, int size_index, int64_t enqueue_ns) {
+    double *host_ns = &forecast->models[model].host_ns[size_index];
+    double change_ns = ((double)enqueue_ns - *host_ns) * LEARN;
+    *host_ns += change_ns;
+    if (change_ns > 1e-3 * *host_ns || change_ns < -1e-3 * *host_ns)
+        find_best(forecast, &forecast->models[model]);
 }
 
 double e2b_forecast_area(const struct e2b_forecast *forecast, int model, int size_index) {

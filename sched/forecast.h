@@ -4,7 +4,7 @@
  * that they have left, and one walk along that order predicts every end.
  *
  * Completions correct the tables: a batch that was always alone its size's duration, one in company
- * also the device's contention. */
+ * also the device's contention; and what each took of the thread that enqueues. */
 #ifndef E2B_SCHED_FORECAST_H
 #define E2B_SCHED_FORECAST_H
 
@@ -92,6 +92,10 @@ const struct e2b_forecast_batch *e2b_forecast_find(
 /* duration_ns 0: it failed, nothing is learnt. */
 void e2b_forecast_completed(
     struct e2b_forecast *forecast, int model, int size_index, int instance, int64_t duration_ns);
+
+/* What a batch took of the enqueueing thread, with what that did meanwhile. */
+void e2b_forecast_enqueued(
+    struct e2b_forecast *forecast, int model, int size_index, int64_t enqueue_ns);
 
 /* Device time of a batch, see area_ns. */
 double e2b_forecast_area(const struct e2b_forecast *forecast, int model, int size_index);

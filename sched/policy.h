@@ -58,6 +58,8 @@ struct e2b_sched_event {
     int64_t duration_ns;      /* COMPLETED: on the device */
     int64_t answer_ns; /* COMPLETED: of the model's batch that was answered last, from its COMPLETED
                         * to its answers; 0: unknown */
+    int64_t enqueue_ns; /* COMPLETED: of the enqueueing thread, for the batch, with what it did for
+                         * others meanwhile; 0: unknown */
 };
 
 /* ROW(name, text): why a decision was taken; goes into the trace. */

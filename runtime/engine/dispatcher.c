@@ -135,6 +135,7 @@ static void feed_completed(
             .size_index = batch->size_index,
             .instance = batch->instance,
             .duration_ns = duration_ns,
+            .enqueue_ns = batch->enqueue_ns,
             .answer_ns = batch->served->answer_ns});
 }
 
@@ -163,7 +164,9 @@ static void start_batch(struct e2b_dispatcher *dispatcher, struct e2b_batch *bat
     int model = batch->served->index, count = batch->count;
     int64_t from_ns = now_of(dispatcher);
     enum e2b_status status = e2b_batch_start(batch, &callbacks, &error);
-    e2b_trace_enqueue(dispatcher->trace, model, count, from_ns, now_of(dispatcher));
+    int64_t until_ns = now_of(dispatcher);
+    batch->enqueue_ns = until_ns - from_ns;
+    e2b_trace_enqueue(dispatcher->trace, model, count, from_ns, until_ns);
     if (status == E2B_OK)
         return;
     e2b_inflight_fail_batch(&dispatcher->inflight, batch, &error);

@@ -34,6 +34,7 @@ struct e2b_batch {
     struct e2b_event *copy;        /* of its last output to the host, for times */
     bool computed;                 /* its notification has come, */
     int64_t started_ns, ended_ns;  /* and told when it ran */
+    int64_t enqueue_ns;            /* of the dispatcher's thread; 0 until it is enqueued */
     int copies;                    /* those of copies that are still to come */
     bool failed;                   /* one of them told so */
     struct e2b_batch *next;        /* to be started after it */

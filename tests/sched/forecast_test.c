@@ -80,6 +80,24 @@ static void a_batch_waits_until_it_is_enqueued(void **state) {
     e2b_forecast_finish(&forecast);
 }
 
+/* Batches of one and of four: together they give 1.33 times as much as four alone, if the thread that
+ * enqueues has time for both and for the rest of its work. */
+static void a_busy_enqueuer_makes_company_no_gain(void **state) {
+    (void)state;
+    struct e2b_sched_model model = model_of(0.5);
+    struct e2b_forecast forecast;
+    model.launches[0] = model.launches[1] = 1;
+    model.launch_ns = 100;
+    assert_true(e2b_forecast_init(&forecast, &model, 1));
+    assert_true(forecast.models[0].gains);
+    for (int i = 0; i < 100; i++)
+        for (int size = 0; size < 2; size++)
+            e2b_forecast_enqueued(&forecast, 0, size, 600);
+    assert_near(forecast.models[0].host_ns[1], 600);
+    assert_false(forecast.models[0].gains);
+    e2b_forecast_finish(&forecast);
+}
+
 static void a_running_batch_advances_and_ends(void **state) {
     (void)state;
     struct e2b_forecast forecast = forecast_of(1);
@@ -182,6 +200,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(company_slows_by_the_sum_of_demands),
         cmocka_unit_test(a_batch_waits_until_it_is_enqueued),
+        cmocka_unit_test(a_busy_enqueuer_makes_company_no_gain),
         cmocka_unit_test(a_running_batch_advances_and_ends),
         cmocka_unit_test(durations_and_contention_follow_what_is_measured),
         cmocka_unit_test(rare_stalls_leave_the_margin),
