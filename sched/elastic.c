@@ -96,7 +96,7 @@ static void completed(struct e2b_policy *policy, const struct e2b_sched_event *e
     e2b_sched_slots_completed(&model->slots, event->size_index, event->instance);
     e2b_forecast_completed(
         &policy->forecast, event->model, event->size_index, event->instance, event->duration_ns);
-    if (event->enqueue_ns > 0)
+    if (event->duration_ns > 0 && event->enqueue_ns > 0)
         e2b_forecast_enqueued(
             &policy->forecast, event->model, event->size_index, event->enqueue_ns);
     policy->in_flight--;

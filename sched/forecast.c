@@ -8,10 +8,9 @@
 #define MAX_CONTENTION 4.0
 #define LEAST_LEFT 0.0625 /* of its duration: what a batch that is overdue is thought to need */
 #define CLEARLY_MORE 1.1
-#define USUAL 0.9 /* share of durations that a margin covers: a device stalls now and then */
-#define HOST_SHARE                                                                                 \
-    0.7 /* of the enqueueing thread, that launches may take: it copies and answers too */
-#define FIRST_ERROR 0.01  /* upper bound of the first bucket, */
+#define USUAL 0.9        /* share of durations that a margin covers: a device stalls now and then */
+#define HOST_SHARE 0.7   /* of the enqueueing thread, for launches: it copies and answers too */
+#define FIRST_ERROR 0.01 /* upper bound of the first bucket, */
 #define ERROR_GROWTH 1.15 /* and from bucket to bucket */
 
 static double slowdown(double contention, double demand, int count) {
@@ -333,7 +332,7 @@ void e2b_forecast_enqueued(
     double *host_ns = &forecast->models[model].host_ns[size_index];
     double change_ns = ((double)enqueue_ns - *host_ns) * LEARN;
     *host_ns += change_ns;
-    if (change_ns > 1e-3 * *host_ns || change_ns < -1e-3 * *host_ns)
+    if (change_ns > 1e-2 * *host_ns || change_ns < -1e-2 * *host_ns)
         find_best(forecast, &forecast->models[model]);
 }
 

@@ -189,7 +189,7 @@ static double cost(const struct e2b_call *call, const struct e2b_mma_tile *tile,
 
 static double merged_cost(const struct e2b_call *call, const struct e2b_mma_tile *tile,
     const struct e2b_mma_shape *shape, int split) {
-    int units = call->traits->compute_units > 0 ? call->traits->compute_units : 1;
+    int64_t units = e2b_mma_units(call);
     int64_t jobs = shape->row_tiles * shape->column_tiles * split;
     int64_t slabs = e2b_ceil_div(shape->slabs, split), under_way = tile->stages - 1;
     double slab_bytes = (double)(tile->rows + tile->columns) * tile->chunks * E2B_MMA_CHUNK_BYTES;

@@ -77,8 +77,8 @@ int e2b_programs_want(
 int e2b_programs_want_text(
     struct e2b_programs *programs, const char *path, const char *text, const char *options) {
     for (int i = 0; i < programs->count; i++)
-        if (programs->items[i].made && !strcmp(programs->items[i].made->text, text)
-            && !strcmp(programs->items[i].options, options))
+        if (programs->items[i].made && !strcmp(programs->items[i].options, options)
+            && !strcmp(programs->items[i].made->text, text))
             return i;
     size_t bytes = strlen(text);
     struct e2b_source *made = malloc(sizeof *made + bytes + 1);

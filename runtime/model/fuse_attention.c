@@ -19,10 +19,6 @@ struct match {
 
 static const int32_t tokens_first[RANK] = {0, 2, 1, 3}, keys_first[RANK] = {0, 3, 1, 2};
 
-static const struct e2b_shape *shape_of(const struct e2b_network *net, int value) {
-    return &net->graph.values[value].tensor.shape;
-}
-
 static bool is_head(const struct e2b_network *net, int value) {
     const struct e2b_value *v = &net->graph.values[value];
     return !v->constant && v->tensor.shape.rank == RANK && e2b_dtype_is_float(v->tensor.dtype);
@@ -43,7 +39,8 @@ static int read_scale(const struct e2b_network *net, int node, double *factor) {
     for (int side = divides ? 1 : 0; side < 2; side++) {
         const struct e2b_constant *constant = net->graph.values[n->inputs[side]].constant;
         if (!constant || !e2b_constant_scalar(constant, factor)
-            || !e2b_shape_equal(shape_of(net, n->inputs[1 - side]), shape_of(net, n->outputs[0])))
+            || !e2b_shape_equal(
+                e2b_shape_of(net, n->inputs[1 - side]), e2b_shape_of(net, n->outputs[0])))
             continue;
         if (divides)
             *factor = 1 / *factor;
@@ -91,7 +88,7 @@ static int find_scores(const struct e2b_network *net, int value, struct match *o
         out->scale = 1;
         out->mask = net->graph.nodes[sum].inputs[1 - side];
         int product = find_product(net, scores, &out->scale);
-        if (product >= 0 && e2b_shape_equal(shape_of(net, scores), shape_of(net, value)))
+        if (product >= 0 && e2b_shape_equal(e2b_shape_of(net, scores), e2b_shape_of(net, value)))
             return product;
     }
     return -1;
@@ -103,8 +100,9 @@ static bool is_over_keys(const struct e2b_node *node) {
 }
 
 static bool goes_together(const struct e2b_network *net, const struct match *match) {
-    const int64_t *q = shape_of(net, match->queries)->dims, *k = shape_of(net, match->keys)->dims;
-    const int64_t *v = shape_of(net, match->values)->dims;
+    const int64_t *q = e2b_shape_of(net, match->queries)->dims,
+                  *k = e2b_shape_of(net, match->keys)->dims;
+    const int64_t *v = e2b_shape_of(net, match->values)->dims;
     return q[0] == k[0] && q[1] == k[1] && q[0] == v[0] && q[1] == v[1];
 }
 

@@ -5,10 +5,6 @@
 
 #define DEPTH_ALIGN 8 /* of products that are fast, so that it pays */
 
-static const struct e2b_shape *shape_of(const struct e2b_network *net, int value) {
-    return &net->graph.values[value].tensor.shape;
-}
-
 static int input_of(const struct e2b_node *node, int input) {
     return input < node->input_count ? node->inputs[input] : -1;
 }
@@ -18,7 +14,7 @@ static bool is_projection(const struct e2b_network *net, const struct e2b_node *
     if (node->op != &e2b_op_matmul)
         return false;
     const struct e2b_constant *weights = net->graph.values[node->inputs[E2B_GEMM_B]].constant;
-    const struct e2b_shape *a = shape_of(net, node->inputs[E2B_GEMM_A]);
+    const struct e2b_shape *a = e2b_shape_of(net, node->inputs[E2B_GEMM_A]);
     int bias = input_of(node, E2B_GEMM_BIAS);
     return weights && weights->shape.rank == 2 && a->rank >= 2
         && a->dims[a->rank - 1] % DEPTH_ALIGN == 0 && weights->shape.dims[1] % DEPTH_ALIGN == 0
@@ -30,13 +26,13 @@ static bool is_row_norm(const struct e2b_network *net, const struct e2b_node *no
     if (node->op != &e2b_op_layer_norm)
         return false;
     const struct e2b_layer_norm_params *params = node->params;
-    const struct e2b_shape *x = shape_of(net, node->inputs[0]);
+    const struct e2b_shape *x = e2b_shape_of(net, node->inputs[0]);
     int64_t length = x->dims[x->rank - 1];
     if (params->axis != x->rank - 1 || length % E2B_GEMM_BLOCK || length > E2B_GEMM_LONGEST_ROW)
         return false;
     for (int i = 1; i < 3; i++) {
         int value = input_of(node, i);
-        if (value < 0 || !net->graph.values[value].constant || shape_of(net, value)->rank != 1)
+        if (value < 0 || !net->graph.values[value].constant || e2b_shape_of(net, value)->rank != 1)
             return false;
     }
     return true;

@@ -17,7 +17,8 @@
 enum { OPERAND, WEIGHTS, BIAS, RESIDUAL };
 _Static_assert((int)E2B_CONV_W == WEIGHTS && (int)E2B_GEMM_B == WEIGHTS, "weights");
 _Static_assert((int)E2B_CONV_BIAS == BIAS && (int)E2B_GEMM_BIAS == BIAS, "bias");
-_Static_assert((int)E2B_CONV_RESIDUAL == RESIDUAL && (int)E2B_GEMM_RESIDUAL == RESIDUAL, "residual");
+_Static_assert(
+    (int)E2B_CONV_RESIDUAL == RESIDUAL && (int)E2B_GEMM_RESIDUAL == RESIDUAL, "residual");
 
 /* Products of one operand with constant weights. Where all are only seen as heads, the last
  * dimension cut in (heads, depth), the joined product is. */
@@ -26,17 +27,9 @@ struct siblings {
     int64_t depth; /* 0: not seen as heads */
 };
 
-static const struct e2b_shape *shape_of(const struct e2b_network *net, int value) {
-    return &net->graph.values[value].tensor.shape;
-}
-
-static bool has_input(const struct e2b_node *node, int input) {
-    return input < node->input_count && node->inputs[input] >= 0;
-}
-
 static const struct e2b_constant *constant_of(
     const struct e2b_network *net, const struct e2b_node *node, int input) {
-    return has_input(node, input) ? net->graph.values[node->inputs[input]].constant : NULL;
+    return e2b_node_has_input(node, input) ? net->graph.values[node->inputs[input]].constant : NULL;
 }
 
 /* The dimension of columns in the weights; in the result. */
@@ -57,14 +50,15 @@ static bool is_product(const struct e2b_node *node, const struct e2b_shape *weig
 /* A product by constant weights, with a constant bias of one number a column or none. */
 static bool is_projection(const struct e2b_network *net, const struct e2b_node *node) {
     const struct e2b_constant *weights = constant_of(net, node, WEIGHTS);
-    if (!weights || !is_product(node, &weights->shape) || has_input(node, RESIDUAL))
+    if (!weights || !is_product(node, &weights->shape) || e2b_node_has_input(node, RESIDUAL))
         return false;
     const struct e2b_constant *bias = constant_of(net, node, BIAS);
     int64_t columns = weights->shape.dims[weight_axis(node->op)];
     if (columns % PART_ALIGN || !e2b_dtype_is_float(weights->dtype)
         || net->graph.values[node->inputs[OPERAND]].constant)
         return false;
-    return bias ? bias->shape.rank == 1 && bias->shape.dims[0] == columns : !has_input(node, BIAS);
+    return bias ? bias->shape.rank == 1 && bias->shape.dims[0] == columns
+                : !e2b_node_has_input(node, BIAS);
 }
 
 static bool may_join(
@@ -110,8 +104,8 @@ static int find_heads(const struct e2b_network *net, int product, int64_t *depth
     int value = net->graph.nodes[product].outputs[0], reader = sole_reader(net, value);
     if (reader < 0 || net->graph.nodes[reader].op != &e2b_op_view)
         return -1;
-    const struct e2b_shape *flat = shape_of(net, value);
-    const struct e2b_shape *heads = shape_of(net, net->graph.nodes[reader].outputs[0]);
+    const struct e2b_shape *flat = e2b_shape_of(net, value);
+    const struct e2b_shape *heads = e2b_shape_of(net, net->graph.nodes[reader].outputs[0]);
     if (heads->rank != flat->rank + 1
         || memcmp(heads->dims, flat->dims, (size_t)(flat->rank - 1) * sizeof flat->dims[0]) != 0)
         return -1;
@@ -175,7 +169,7 @@ static int add_node(struct e2b_network *net, const struct e2b_op *op, const char
 static int add_product(
     struct e2b_network *net, const struct siblings *siblings, struct e2b_error *err) {
     int first = siblings->nodes[0];
-    bool has_bias = has_input(&net->graph.nodes[first], BIAS);
+    bool has_bias = e2b_node_has_input(&net->graph.nodes[first], BIAS);
     const struct e2b_op *op = net->graph.nodes[first].op;
     int weights = join_constants(net, siblings, WEIGHTS, weight_axis(op), err);
     int bias = weights >= 0 && has_bias ? join_constants(net, siblings, BIAS, 0, err) : -1;
@@ -184,9 +178,7 @@ static int add_product(
                     net->graph.nodes[first].inputs[0], &made, err)
                                       : -1;
     int node = value >= 0 ? net->graph.values[value].producer : -1;
-    if (node < 0
-        || e2b_network_grow_inputs(net, node, has_bias ? BIAS + 1 : BIAS, err)
-            != E2B_OK)
+    if (node < 0 || e2b_network_grow_inputs(net, node, has_bias ? BIAS + 1 : BIAS, err) != E2B_OK)
         return -1;
     made = &net->graph.nodes[node];
     memcpy(made->params, net->graph.nodes[first].params, made->op->params_bytes);
@@ -201,7 +193,7 @@ static int add_heads(struct e2b_network *net, int value, int64_t depth, struct e
     int heads = add_node(net, &e2b_op_view, net->graph.values[value].name, value, &made, err);
     if (heads < 0)
         return -1;
-    const struct e2b_shape *flat = shape_of(net, value);
+    const struct e2b_shape *flat = e2b_shape_of(net, value);
     struct e2b_view_params *params = made->params;
     *params =
         (struct e2b_view_params){.kind = E2B_VIEW_RESHAPE, .has_list = 1, .count = flat->rank + 1};
@@ -232,12 +224,12 @@ static enum e2b_status join(
         return err->status;
     struct e2b_node *made = &net->graph.nodes[split];
     struct e2b_split_params *params = made->params;
-    int rank = shape_of(net, value)->rank;
+    int rank = e2b_shape_of(net, value)->rank;
     params->axis = siblings->depth ? rank - 2 : column_axis(op, rank);
     params->listed = siblings->count;
     made->inputs[0] = value;
     for (int i = 0; i < siblings->count; i++) {
-        params->length[i] = shape_of(net, outputs[i])->dims[params->axis];
+        params->length[i] = e2b_shape_of(net, outputs[i])->dims[params->axis];
         net->graph.nodes[net->graph.values[outputs[i]].producer].op = NULL;
         net->graph.nodes[siblings->nodes[i]].op = NULL;
         e2b_network_set_output(net, split, i, outputs[i]);

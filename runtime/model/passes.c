@@ -2,6 +2,14 @@
 
 #include "kernels/activation.h"
 
+const struct e2b_shape *e2b_shape_of(const struct e2b_network *net, int value) {
+    return &net->graph.values[value].tensor.shape;
+}
+
+bool e2b_node_has_input(const struct e2b_node *node, int input) {
+    return input < node->input_count && node->inputs[input] >= 0;
+}
+
 int e2b_sole_producer(const struct e2b_network *net, int value) {
     if (value < 0)
         return -1;

@@ -37,8 +37,8 @@ enum e2b_status e2b_pass_residual(struct e2b_network *net, struct e2b_error *err
 /* An activation becomes the epilogue of the operator before it. */
 enum e2b_status e2b_pass_activation(struct e2b_network *net, struct e2b_error *err);
 
-/* An average pool and a 1x1 convolution are both linear: of the two orders that one is taken by which
- * the pool has fewer channels, or the convolution fewer pixels. The pool becomes a depthwise
+/* An average pool and a 1x1 convolution are both linear: of the two orders that one is taken by
+ * which the pool has fewer channels, or the convolution fewer pixels. The pool becomes a depthwise
  * convolution where it takes over a bias or an activation. */
 enum e2b_status e2b_pass_pool(struct e2b_network *net, struct e2b_error *err);
 
@@ -70,6 +70,8 @@ enum e2b_status e2b_pass_storage(
 
 /* What passes ask. */
 
+const struct e2b_shape *e2b_shape_of(const struct e2b_network *net, int value);
+bool e2b_node_has_input(const struct e2b_node *node, int input); /* that is not left out */
 /* The node that makes `value` for one reader only; -1 if there is no such node. */
 int e2b_sole_producer(const struct e2b_network *net, int value);
 /* The epilogue in a node's params, NULL if its operator has none. */

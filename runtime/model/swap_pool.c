@@ -6,10 +6,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-static const struct e2b_shape *shape_of(const struct e2b_network *net, int value) {
-    return &net->graph.values[value].tensor.shape;
-}
-
 static int64_t pixels_of(const struct e2b_shape *shape) {
     int64_t pixels = 1;
     for (int i = 2; i < shape->rank; i++)
@@ -17,22 +13,18 @@ static int64_t pixels_of(const struct e2b_shape *shape) {
     return pixels;
 }
 
-static bool has_input(const struct e2b_node *node, int input) {
-    return input < node->input_count && node->inputs[input] >= 0;
-}
-
 /* A convolution of each pixel alone by constant weights. */
 static bool is_pointwise(const struct e2b_network *net, const struct e2b_node *node) {
-    if (node->op != &e2b_op_conv || has_input(node, E2B_CONV_RESIDUAL))
+    if (node->op != &e2b_op_conv || e2b_node_has_input(node, E2B_CONV_RESIDUAL))
         return false;
     const struct e2b_conv_params *params = node->params;
-    const struct e2b_shape *weights = shape_of(net, node->inputs[E2B_CONV_W]);
+    const struct e2b_shape *weights = e2b_shape_of(net, node->inputs[E2B_CONV_W]);
     bool has_pad = false;
     for (int i = 0; i < 4; i++)
         has_pad |= params->pad[i] != 0;
     return net->graph.values[node->inputs[E2B_CONV_W]].constant && params->group == 1 && !has_pad
         && params->stride[0] == 1 && params->stride[1] == 1 && pixels_of(weights) == 1
-        && (!has_input(node, E2B_CONV_BIAS)
+        && (!e2b_node_has_input(node, E2B_CONV_BIAS)
             || net->graph.values[node->inputs[E2B_CONV_BIAS]].constant);
 }
 
@@ -55,8 +47,7 @@ static bool is_uniform(const struct e2b_pool_params *pool) {
 }
 
 /* The second node, which alone reads the first one's output, runs before it. */
-static enum e2b_status swap(
-    struct e2b_network *net, int first, int second, struct e2b_error *err) {
+static enum e2b_status swap(struct e2b_network *net, int first, int second, struct e2b_error *err) {
     struct e2b_node *nodes = net->graph.nodes;
     int input = nodes[first].inputs[0], between = nodes[first].outputs[0];
     int output = nodes[second].outputs[0];
@@ -96,8 +87,8 @@ static enum e2b_status convolve(
     struct e2b_network *net, int pool, int pointwise, struct e2b_error *err) {
     struct e2b_pool_params from = *(const struct e2b_pool_params *)net->graph.nodes[pool].params;
     int input = net->graph.nodes[pool].inputs[0], output = net->graph.nodes[pool].outputs[0];
-    int taps = add_taps(
-        net, &from, shape_of(net, input), net->graph.values[input].tensor.dtype, err);
+    int taps =
+        add_taps(net, &from, e2b_shape_of(net, input), net->graph.values[input].tensor.dtype, err);
     int made = taps < 0 ? -1
                         : e2b_network_add_node(net, &e2b_op_conv, net->graph.nodes[pool].name,
                             E2B_CONV_BIAS + 1, 1, err);
@@ -105,8 +96,8 @@ static enum e2b_status convolve(
         return err->status;
     struct e2b_node *node = &net->graph.nodes[made], *before = &net->graph.nodes[pointwise];
     struct e2b_conv_params *params = node->params, *plain = before->params;
-    params->rank = shape_of(net, input)->rank - 2;
-    params->group = shape_of(net, input)->dims[1];
+    params->rank = e2b_shape_of(net, input)->rank - 2;
+    params->group = e2b_shape_of(net, input)->dims[1];
     for (int i = 0; i < 2; i++) {
         params->stride[i] = from.stride[i];
         params->dilation[i] = from.dilation[i];
@@ -117,7 +108,7 @@ static enum e2b_status convolve(
     plain->epilogue = (struct e2b_epilogue){0};
     node->inputs[E2B_CONV_X] = input;
     node->inputs[E2B_CONV_W] = taps;
-    if (has_input(before, E2B_CONV_BIAS)) {
+    if (e2b_node_has_input(before, E2B_CONV_BIAS)) {
         node->inputs[E2B_CONV_BIAS] = before->inputs[E2B_CONV_BIAS];
         before->inputs[E2B_CONV_BIAS] = -1;
     }
@@ -131,12 +122,12 @@ static enum e2b_status put_pool_last(
     struct e2b_network *net, int pool, int pointwise, struct e2b_error *err) {
     const struct e2b_node *conv = &net->graph.nodes[pointwise];
     const struct e2b_pool_params *params = net->graph.nodes[pool].params;
-    const struct e2b_shape *in = shape_of(net, net->graph.nodes[pool].inputs[0]);
-    const struct e2b_shape *out = shape_of(net, conv->outputs[0]);
+    const struct e2b_shape *in = e2b_shape_of(net, net->graph.nodes[pool].inputs[0]);
+    const struct e2b_shape *out = e2b_shape_of(net, conv->outputs[0]);
     if (out->dims[1] >= in->dims[1] || pixels_of(out) < pixels_of(in))
         return E2B_OK;
     bool is_linear = e2b_epilogue_is_free(conv);
-    if (is_linear && (keeps_constants(params) || !has_input(conv, E2B_CONV_BIAS)))
+    if (is_linear && (keeps_constants(params) || !e2b_node_has_input(conv, E2B_CONV_BIAS)))
         return swap(net, pool, pointwise, err);
     if (!is_uniform(params))
         return E2B_OK;
@@ -149,11 +140,11 @@ static enum e2b_status put_pool_first(
     struct e2b_network *net, int pointwise, int pool, struct e2b_error *err) {
     const struct e2b_node *conv = &net->graph.nodes[pointwise];
     const struct e2b_pool_params *params = net->graph.nodes[pool].params;
-    const struct e2b_shape *in = shape_of(net, conv->inputs[E2B_CONV_X]);
-    const struct e2b_shape *out = shape_of(net, net->graph.nodes[pool].outputs[0]);
+    const struct e2b_shape *in = e2b_shape_of(net, conv->inputs[E2B_CONV_X]);
+    const struct e2b_shape *out = e2b_shape_of(net, net->graph.nodes[pool].outputs[0]);
     if (pixels_of(out) >= pixels_of(in) || in->dims[1] > 4 * out->dims[1]
         || !e2b_epilogue_is_free(conv)
-        || (has_input(conv, E2B_CONV_BIAS) && !keeps_constants(params)))
+        || (e2b_node_has_input(conv, E2B_CONV_BIAS) && !keeps_constants(params)))
         return E2B_OK;
     return swap(net, pointwise, pool, err);
 }
