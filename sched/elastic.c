@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #define MAX_PASSES 8 /* batches of others that may pass a head that waits for room */
+#define STALLED 1.25 /* times as long as foreseen, with the company that it had */
 #define FIRST_TRUST 0.95
 #define FIRST_TRUST_IN_COMPANY 0.8  /* what runs together is predicted less well; */
 #define FIRST_TRUST_AFTER_ALL 0.875 /* and if it runs one by one, company promised too much */
@@ -102,9 +103,17 @@ static void completed(struct e2b_policy *policy, const struct e2b_sched_event *e
     policy->in_flight--;
 }
 
+static void look_for_stalls(struct e2b_policy *policy) {
+    const struct e2b_forecast *forecast = &policy->forecast;
+    for (int i = 0; i < forecast->running_count; i++)
+        if (forecast->running[i].left_ns < (1 - STALLED) * forecast->running[i].solo_ns)
+            policy->stalled_ns = forecast->now_ns;
+}
+
 static void take_note(struct e2b_policy *policy, const struct e2b_sched_event *event) {
     struct e2b_elastic_model *model = &policy->models[event->model];
     e2b_forecast_pass(&policy->forecast, event->now_ns);
+    look_for_stalls(policy);
     for (int i = 0; i < policy->model_count; i++) {
         e2b_sched_backlog_pass(&policy->models[i].backlog, event->now_ns);
         e2b_sched_backlog_pass(&policy->models[i].strict, event->now_ns);

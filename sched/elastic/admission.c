@@ -6,13 +6,15 @@
 
 #define MOST_WINDOWS 64
 
-/* What comes after a request may still delay it: learn how far to trust what is foreseen. */
+/* What comes after a request may still delay it: learn how far to trust what is foreseen. Of what a
+ * stalled batch made late nothing is learnt: it would be late whatever else had been refused. */
 void e2b_elastic_judge(
     struct e2b_policy *policy, struct e2b_elastic_model *model, int slot, bool is_dropped) {
     const struct e2b_elastic_promise *promise = &model->promises[slot];
-    if (promise->share > 0)
-        e2b_sched_trust_add(&model->trust[promise->way], promise->share,
-            is_dropped || policy->forecast.now_ns + model->reply_ns > promise->must_end_ns);
+    bool is_broken =
+        is_dropped || policy->forecast.now_ns + model->reply_ns > promise->must_end_ns;
+    if (promise->share > 0 && !(is_broken && promise->made_ns < policy->stalled_ns))
+        e2b_sched_trust_add(&model->trust[promise->way], promise->share, is_broken);
 }
 
 void e2b_elastic_learn(struct e2b_policy *policy, struct e2b_elastic_model *model) {
@@ -206,7 +208,8 @@ static enum e2b_sched_reason refusal(
     struct e2b_elastic_model *model = &policy->models[index];
     const struct e2b_forecast_model *table = e2b_elastic_table(policy, model);
     int64_t must_end_ns = e2b_elastic_must_end(model, slot), due_ns = e2b_elastic_due(model, slot);
-    model->promises[slot] = (struct e2b_elastic_promise){.must_end_ns = must_end_ns};
+    model->promises[slot] = (struct e2b_elastic_promise){
+        .made_ns = policy->forecast.now_ns, .must_end_ns = must_end_ns};
     if (!policy->admission || must_end_ns == INT64_MAX || model->pace.count == 0)
         return E2B_SCHED_REASON_COUNT;
     double slack_ns = (double)(must_end_ns - policy->forecast.now_ns - model->reply_ns);

@@ -22,7 +22,7 @@ enum e2b_elastic_way {
 
 /* What was foreseen for a request when it was admitted. */
 struct e2b_elastic_promise {
-    int64_t must_end_ns;
+    int64_t made_ns, must_end_ns;
     double share; /* of the time that it has, that was foreseen to pass; 0: no promise */
     enum e2b_elastic_way way;
 };
@@ -60,7 +60,8 @@ struct e2b_policy {
     bool admission, hold;
     bool lanes; /* of a busy device each model has one batch, beside those of others */
     int model_count, in_flight, max_in_flight;
-    int64_t timer_ns; /* asked for, INT64_MAX if none */
+    int64_t timer_ns;   /* asked for, INT64_MAX if none */
+    int64_t stalled_ns; /* when a batch ran last that took far longer than foreseen */
     struct e2b_elastic_model models[];
 };
 

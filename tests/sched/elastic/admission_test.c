@@ -196,6 +196,36 @@ static void a_model_that_is_idle_has_room(void **state) {
     e2b_sched_actions_finish(&actions);
 }
 
+/* 100 requests that were admitted at made_ns end late: how far promises are trusted then. */
+static double trust_after(struct e2b_policy *policy, int64_t made_ns) {
+    struct e2b_elastic_model *model = &policy->models[0];
+    for (int i = 0; i < 100; i++) {
+        model->promises[0] = (struct e2b_elastic_promise){
+            .made_ns = made_ns, .must_end_ns = made_ns + 1, .share = 0.7};
+        e2b_elastic_judge(policy, model, 0, false);
+    }
+    e2b_elastic_learn(policy, model);
+    return model->trust[model->promises[0].way].limit;
+}
+
+/* Of a batch that took twice its time, and of what waited behind it. */
+static void what_a_stall_breaks_lowers_no_trust(void **state) {
+    (void)state;
+    struct e2b_sched_model model = known_model(1);
+    struct e2b_sched_actions actions = {0};
+    struct e2b_policy *policy = e2b_script_policy(ops, &model, 1, "");
+    const struct e2b_sched_event events[] = {READY(0, 0), TOOK(1100, 0, 1100), READY(2000, 1),
+        READY(2100, 2), TOOK(4000, 0, 2000), TOOK(5000, 0, 1000)};
+    for (int i = 0; i < 6; i++)
+        ops->on_event(policy, &events[i], &actions);
+    double first = policy->models[0].trust[0].limit;
+    assert_int_equal(policy->stalled_ns, 4000);
+    assert_true(trust_after(policy, 3999) == first);
+    assert_true(trust_after(policy, 4000) < first);
+    ops->destroy(policy);
+    e2b_sched_actions_finish(&actions);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hopeless_slots_are_dropped_in_time),
@@ -207,6 +237,7 @@ int main(void) {
         cmocka_unit_test(room_is_for_whole_rounds_of_batches),
         cmocka_unit_test(what_lies_apart_is_foreseen_to_run_apart),
         cmocka_unit_test(a_model_that_is_idle_has_room),
+        cmocka_unit_test(what_a_stall_breaks_lowers_no_trust),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
