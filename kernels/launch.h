@@ -43,7 +43,7 @@ struct e2b_packing {
 enum e2b_arg_kind {
     E2B_ARG_INPUT,   /* node input [index]: two kernel arguments, __global T * and uint offset */
     E2B_ARG_OUTPUT,  /* node output [index]: the same two */
-    E2B_ARG_SCRATCH, /* launch list's scratch block [index]: the same two, offset in bytes / 4 */
+    E2B_ARG_SCRATCH, /* launch list's scratch block [index]: the same two */
     E2B_ARG_PACKED,  /* launch list's packing [index]: one argument, __global const T * */
     E2B_ARG_INT,     /* one int */
     E2B_ARG_FLOAT,   /* one float */
@@ -78,9 +78,12 @@ struct e2b_launch {
 
 struct e2b_scratch {
     size_t bytes;
-    bool zeroed;     /* must read as zero at the first launch of each run's list */
-    bool persistent; /* an instance's own: zero at its first run, then kept from run to run */
+    int element_bytes; /* that its offset counts; 0: 4 */
+    bool zeroed;       /* must read as zero at the first launch of each run's list */
+    bool persistent;   /* an instance's own: zero at its first run, then kept from run to run */
 };
+
+#define E2B_MAX_SCRATCH 8
 
 /* What emitting one node yields. Zeroed is empty; owned by the caller of emit. */
 struct e2b_launch_list {
@@ -88,7 +91,7 @@ struct e2b_launch_list {
     int launch_count;
     struct e2b_packing *packings;
     int packing_count;
-    struct e2b_scratch scratch[4];
+    struct e2b_scratch scratch[E2B_MAX_SCRATCH];
     int scratch_count;
 };
 

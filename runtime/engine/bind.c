@@ -160,6 +160,21 @@ static enum e2b_status bind_value(const struct e2b_binder *binder, int index, bo
     return E2B_OK;
 }
 
+static enum e2b_status bind_scratch(
+    const struct e2b_binder *binder, int index, struct e2b_bound_arg *arg, struct e2b_error *err) {
+    const struct e2b_scratch *scratch = &binder->list->scratch[index];
+    int64_t begin = binder->memory->scratch_offset[binder->node][index];
+    arg->place = E2B_PLACE_ARENA;
+    arg->offset = begin / (scratch->element_bytes ? scratch->element_bytes : 4);
+    arg->footprint = (struct e2b_footprint){
+        .begin = begin, .end = begin + (int64_t)scratch->bytes, .written = true};
+    if (arg->offset > UINT32_MAX)
+        return e2b_fail(err, E2B_NO_MEMORY,
+            "node \"%s\": its scratch lies beyond 2^32 elements: use smaller batch sizes",
+            binder->graph->nodes[binder->node].name);
+    return E2B_OK;
+}
+
 static enum e2b_status bind_arg(const struct e2b_binder *binder, const struct e2b_arg *from,
     struct e2b_bound_arg *to, struct e2b_error *err) {
     const struct e2b_node *node = &binder->graph->nodes[binder->node];
@@ -169,14 +184,7 @@ static enum e2b_status bind_arg(const struct e2b_binder *binder, const struct e2
     case E2B_ARG_OUTPUT:
         return bind_value(binder, node->outputs[from->index], true, to, err);
     case E2B_ARG_SCRATCH:
-        to->place = E2B_PLACE_ARENA;
-        to->offset = binder->memory->scratch_offset[binder->node][from->index] / 4;
-        to->footprint = (struct e2b_footprint){
-            .begin = to->offset * 4,
-            .end = to->offset * 4 + (int64_t)binder->list->scratch[from->index].bytes,
-            .written = true,
-        };
-        return E2B_OK;
+        return bind_scratch(binder, from->index, to, err);
     case E2B_ARG_PACKED:
         to->place = E2B_PLACE_WEIGHTS;
         to->without_offset = true;

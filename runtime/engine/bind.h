@@ -8,8 +8,8 @@
 /* Places of the graph's arena storages and of the nodes' scratch blocks. */
 struct e2b_memory_layout {
     int64_t arena_bytes;
-    int64_t *storage_offset;      /* bytes, one a storage; -1 for those outside the arena */
-    int64_t (*scratch_offset)[4]; /* bytes, one row a node */
+    int64_t *storage_offset; /* bytes, one a storage; -1 for those outside the arena */
+    int64_t (*scratch_offset)[E2B_MAX_SCRATCH]; /* bytes, one row a node */
 };
 
 /* lists: one a node, zeroed where the node has no launches. */

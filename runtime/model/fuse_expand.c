@@ -1,17 +1,23 @@
 #include "kernels/conv/expand_depthwise.h"
+#include "kernels/conv/inverted_residual.h"
 #include "runtime/model/passes.h"
 
 #include <string.h>
 
+/* A convolution of images whose weights and bias are constant. */
 static bool is_plain_conv(const struct e2b_network *net, int index) {
     const struct e2b_node *node = &net->graph.nodes[index];
     if (node->op != &e2b_op_conv)
         return false;
     const struct e2b_conv_params *params = node->params;
-    for (int i = E2B_CONV_W; i < node->input_count; i++)
+    for (int i = E2B_CONV_W; i <= E2B_CONV_BIAS && i < node->input_count; i++)
         if (node->inputs[i] >= 0 && !net->graph.values[node->inputs[i]].constant)
             return false;
-    return params->epilogue.residual_input == 0 && params->rank != 1;
+    return params->rank != 1;
+}
+
+static bool adds_nothing(const struct e2b_network *net, int index) {
+    return e2b_node_epilogue(&net->graph.nodes[index])->residual_input == 0;
 }
 
 static bool is_depthwise(const struct e2b_network *net, int index) {
@@ -22,20 +28,46 @@ static bool is_depthwise(const struct e2b_network *net, int index) {
     return x->rank == 4 && group > 1 && x->dims[1] == group && y->dims[1] == group;
 }
 
-static bool is_expansion(const struct e2b_network *net, int index) {
-    const struct e2b_node *node = &net->graph.nodes[index];
-    const struct e2b_conv_params *params = node->params;
+static bool is_pointwise(const struct e2b_network *net, int index) {
+    const struct e2b_conv_params *params = net->graph.nodes[index].params;
     static const int64_t none[4];
-    const struct e2b_shape *x = &net->graph.values[node->inputs[E2B_CONV_X]].tensor.shape;
-    const struct e2b_shape *y = &net->graph.values[node->outputs[0]].tensor.shape;
     return params->group == 1 && params->kernel[0] == 1 && params->kernel[1] == 1
         && params->stride[0] == 1 && params->stride[1] == 1
-        && !memcmp(params->pad, none, sizeof none) && x->dims[1] < y->dims[1];
+        && !memcmp(params->pad, none, sizeof none)
+        && e2b_shape_of(net, net->graph.nodes[index].inputs[E2B_CONV_X])->rank == 4;
+}
+
+static bool adds_channels(const struct e2b_network *net, int index) {
+    const struct e2b_node *node = &net->graph.nodes[index];
+    return e2b_shape_of(net, node->inputs[E2B_CONV_X])->dims[1]
+        < e2b_shape_of(net, node->outputs[0])->dims[1];
 }
 
 static bool have_one_activation(const struct e2b_node *a, const struct e2b_node *b) {
     return !memcmp(&e2b_node_epilogue(a)->activation, &e2b_node_epilogue(b)->activation,
         sizeof(struct e2b_activation));
+}
+
+/* The depthwise convolution that makes `value` for one reader, or -1. */
+static int find_depthwise(const struct e2b_network *net, int value) {
+    int node = e2b_sole_producer(net, value);
+    bool is =
+        node >= 0 && is_plain_conv(net, node) && adds_nothing(net, node) && is_depthwise(net, node);
+    return is ? node : -1;
+}
+
+/* The expansion that makes a depthwise convolution's image for it alone, or -1. */
+static int find_expansion(const struct e2b_network *net, int depthwise) {
+    const struct e2b_node *reader = &net->graph.nodes[depthwise];
+    int node = e2b_sole_producer(net, reader->inputs[E2B_CONV_X]);
+    bool is = node >= 0 && is_plain_conv(net, node) && adds_nothing(net, node)
+        && is_pointwise(net, node) && adds_channels(net, node)
+        && have_one_activation(&net->graph.nodes[node], reader);
+    return is ? node : -1;
+}
+
+static int bias_of(const struct e2b_node *node) {
+    return e2b_node_has_input(node, E2B_CONV_BIAS) ? node->inputs[E2B_CONV_BIAS] : -1;
 }
 
 static enum e2b_status fuse(
@@ -48,8 +80,7 @@ static enum e2b_status fuse(
     node->inputs[E2B_CONV_X] = first->inputs[E2B_CONV_X];
     node->inputs[E2B_CONV_RESIDUAL] = -1;
     node->inputs[E2B_EXPAND_W] = first->inputs[E2B_CONV_W];
-    node->inputs[E2B_EXPAND_BIAS] =
-        first->input_count > E2B_CONV_BIAS ? first->inputs[E2B_CONV_BIAS] : -1;
+    node->inputs[E2B_EXPAND_BIAS] = bias_of(first);
     first->op = NULL;
     return E2B_OK;
 }
@@ -58,13 +89,53 @@ enum e2b_status e2b_pass_expand(
     struct e2b_network *net, const struct e2b_graph_options *options, struct e2b_error *err) {
     struct e2b_graph *graph = &net->graph;
     for (int i = 0; options->core_caches && i < graph->node_count; i++) {
-        if (!graph->nodes[i].op || !is_plain_conv(net, i) || !is_depthwise(net, i))
+        if (!graph->nodes[i].op || !is_plain_conv(net, i) || !adds_nothing(net, i)
+            || !is_depthwise(net, i))
             continue;
-        int between = graph->nodes[i].inputs[E2B_CONV_X], first = e2b_sole_producer(net, between);
-        if (first < 0 || !is_plain_conv(net, first) || !is_expansion(net, first)
-            || !have_one_activation(&graph->nodes[first], &graph->nodes[i]))
+        int first = find_expansion(net, i);
+        if (first >= 0 && fuse(net, first, i, err) != E2B_OK)
+            return err->status;
+    }
+    return e2b_network_tidy(net, err);
+}
+
+/* The projection becomes the block; expansion -1: none. */
+static enum e2b_status fuse_block(
+    struct e2b_network *net, int expansion, int depthwise, int projection, struct e2b_error *err) {
+    struct e2b_inverted_residual_params *params = e2b_arena_alloc(&net->arena, sizeof *params);
+    if (!params)
+        return e2b_fail_memory(err, "a graph");
+    if (e2b_network_grow_inputs(net, projection, E2B_BLOCK_INPUTS, err) != E2B_OK)
+        return err->status;
+    struct e2b_node *nodes = net->graph.nodes, *block = &nodes[projection];
+    int residual =
+        e2b_node_has_input(block, E2B_CONV_RESIDUAL) ? block->inputs[E2B_CONV_RESIDUAL] : -1;
+    const int inputs[] = {nodes[expansion < 0 ? depthwise : expansion].inputs[E2B_CONV_X],
+        expansion < 0 ? -1 : nodes[expansion].inputs[E2B_CONV_W],
+        expansion < 0 ? -1 : bias_of(&nodes[expansion]), nodes[depthwise].inputs[E2B_CONV_W],
+        bias_of(&nodes[depthwise]), block->inputs[E2B_CONV_W], bias_of(block), residual};
+    memset(params, 0, sizeof *params);
+    params->depthwise = *(const struct e2b_conv_params *)nodes[depthwise].params;
+    params->epilogue = *e2b_node_epilogue(block);
+    params->epilogue.residual_input = residual < 0 ? 0 : E2B_BLOCK_RESIDUAL;
+    memcpy(block->inputs, inputs, sizeof inputs);
+    block->op = &e2b_op_inverted_residual;
+    block->params = params;
+    nodes[depthwise].op = NULL;
+    if (expansion >= 0)
+        nodes[expansion].op = NULL;
+    return E2B_OK;
+}
+
+enum e2b_status e2b_pass_blocks(
+    struct e2b_network *net, const struct e2b_graph_options *options, struct e2b_error *err) {
+    struct e2b_graph *graph = &net->graph;
+    for (int i = 0; options->joins_blocks && i < graph->node_count; i++) {
+        if (!graph->nodes[i].op || !is_plain_conv(net, i) || !is_pointwise(net, i))
             continue;
-        if (fuse(net, first, i, err) != E2B_OK)
+        int depthwise = find_depthwise(net, graph->nodes[i].inputs[E2B_CONV_X]);
+        if (depthwise >= 0
+            && fuse_block(net, find_expansion(net, depthwise), depthwise, i, err) != E2B_OK)
             return err->status;
     }
     return e2b_network_tidy(net, err);

@@ -46,8 +46,10 @@ static enum e2b_status fuse(
         || e2b_pass_recognise(net, err) != E2B_OK || e2b_pass_attention(net, err) != E2B_OK
         || e2b_pass_pad(net, err) != E2B_OK || e2b_pass_affine(net, err) != E2B_OK
         || e2b_pass_residual(net, err) != E2B_OK || e2b_pass_activation(net, err) != E2B_OK
-        || e2b_pass_pool(net, err) != E2B_OK || e2b_pass_siblings(net, err) != E2B_OK || e2b_pass_norm(net, options, err) != E2B_OK
-        || e2b_pass_expand(net, options, err) != E2B_OK)
+        || e2b_pass_pool(net, err) != E2B_OK || e2b_pass_siblings(net, err) != E2B_OK
+        || e2b_pass_norm(net, options, err) != E2B_OK
+        || e2b_pass_expand(net, options, err) != E2B_OK
+        || e2b_pass_blocks(net, options, err) != E2B_OK)
         return err->status;
     return E2B_OK;
 }

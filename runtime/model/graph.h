@@ -78,9 +78,10 @@ struct e2b_graph_options {
     int batch;
     enum e2b_dtype precision;
     int channel_align;
-    bool planar;      /* the device reads images of few channels as they lie: see op.h */
-    bool sums_rows;   /* products have fast variants that tell and take sums of rows */
-    bool core_caches; /* a work-item has a cache to itself: nodes that can share it are merged */
+    bool planar;       /* the device reads images of few channels as they lie: see op.h */
+    bool sums_rows;    /* products have fast variants that tell and take sums of rows */
+    bool joins_blocks; /* inverted residuals have a fast variant that is one launch */
+    bool core_caches;  /* a work-item has a cache to itself: nodes that can share it are merged */
     /* Elements from one slot to the next in each input and output (slots are padded); NULL or 0:
      * dense. A slot holds one sample, or, of a model whose batch is fixed, the whole tensor. Arrays
      * as long as the model's inputs and outputs. */

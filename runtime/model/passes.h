@@ -57,6 +57,11 @@ enum e2b_status e2b_pass_norm(
 enum e2b_status e2b_pass_expand(
     struct e2b_network *net, const struct e2b_graph_options *options, struct e2b_error *err);
 
+/* A depthwise convolution and the 1x1 one that reads it, with the expansion before it if there is
+ * one, become "inverted_residual", where options->joins_blocks. */
+enum e2b_status e2b_pass_blocks(
+    struct e2b_network *net, const struct e2b_graph_options *options, struct e2b_error *err);
+
 /* Choose each value's element type and layout, inserting the operator "convert" where a reader
  * needs another than the value has. Transpose becomes a view: its readers go by strides. Float
  * values inside are stored in graph->precision; inputs and outputs keep theirs. */

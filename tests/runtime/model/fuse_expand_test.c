@@ -45,10 +45,65 @@ static void others_stay(void **state) {
     expect(true, 3, 8, 1, 0);  /* two activations */
 }
 
+/* A block of three convolutions with Relu after the first two, or of the last two. */
+static void expect_block(
+    bool joins_blocks, bool expands, bool residual, const char *reads_between) {
+    const struct e2b_graph_options options = {.batch = 2,
+        .precision = E2B_F32,
+        .channel_align = 4,
+        .joins_blocks = joins_blocks,
+        .image = {.input = -1}};
+    struct e2b_builder *builder = e2b_builder_create(13);
+    e2b_builder_input(
+        builder, expands ? "x" : "active", E2B_F32, E2B_SHAPE(-1, expands ? 3 : 8, 5, 6));
+    e2b_builder_floats(builder, "w", E2B_SHAPE(8, 3, 1, 1), NULL);
+    e2b_builder_floats(builder, "b", E2B_SHAPE(8), NULL);
+    e2b_builder_floats(builder, "v", E2B_SHAPE(8, 1, 3, 3), NULL);
+    e2b_builder_floats(builder, "u", E2B_SHAPE(3, 8, 1, 1), NULL);
+    if (expands) {
+        e2b_builder_node(builder, "Conv", "x,w,b", "wide");
+        e2b_builder_node(builder, "Relu", "wide", "active");
+    }
+    Onnx__NodeProto *conv = e2b_builder_node(builder, "Conv", "active,v,b", "sums");
+    e2b_builder_attr_ints(builder, conv, "pads", 4, (const int64_t[]){1, 1, 1, 1});
+    e2b_builder_attr_int(builder, conv, "group", 8);
+    e2b_builder_node(builder, "Relu", "sums", "between");
+    e2b_builder_node(builder, "Conv", "between,u", residual ? "narrow" : "y");
+    if (residual)
+        e2b_builder_node(builder, "Add", "narrow,x", "y");
+    e2b_builder_output(builder, "y");
+    if (reads_between) {
+        e2b_builder_node(builder, reads_between, "between", "z");
+        e2b_builder_output(builder, "z");
+    }
+    struct e2b_model *model = e2b_builder_model(builder);
+    struct e2b_graph *graph = e2b_check_graph(model, &options, 1e-5);
+    bool joined = joins_blocks && !reads_between;
+    assert_int_equal(e2b_count_nodes(graph, "inverted_residual"), joined);
+    assert_int_equal(e2b_count_nodes(graph, "conv"), joined ? 0 : 2 + expands);
+    e2b_graph_destroy(graph);
+    e2b_model_destroy(model);
+}
+
+static void an_inverted_residual_becomes_one_node(void **state) {
+    (void)state;
+    expect_block(true, true, true, NULL);
+    expect_block(true, true, false, NULL);
+    expect_block(true, false, false, NULL);
+    expect_block(false, true, true, NULL);
+}
+
+static void what_another_reads_stays(void **state) {
+    (void)state;
+    expect_block(true, true, true, "Sigmoid");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_expansion_and_its_depthwise_convolution_merge),
         cmocka_unit_test(others_stay),
+        cmocka_unit_test(an_inverted_residual_becomes_one_node),
+        cmocka_unit_test(what_another_reads_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

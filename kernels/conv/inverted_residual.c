@@ -1,0 +1,158 @@
+#include "kernels/conv/inverted_residual.h"
+
+#include "kernels/conv/block.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct e2b_conv_params pointwise = {
+    .rank = 2, .kernel = {1, 1}, .stride = {1, 1}, .dilation = {1, 1}, .group = 1};
+
+/* The part reads `x`, and weights and bias from the block's input `first` on. */
+static void set_part(const struct e2b_call *block, struct e2b_block_part *part,
+    const struct e2b_operand *x, int first) {
+    part->in[E2B_CONV_X] = *x;
+    for (int i = 0; i < 2; i++)
+        if (e2b_has_input(block, first + i))
+            part->in[E2B_CONV_W + i] = block->inputs[first + i];
+    part->call = *block;
+    part->call.op = &e2b_op_conv;
+    part->call.params = &part->params;
+    part->call.inputs = part->in;
+    part->call.outputs = &part->out;
+    part->call.input_count = E2B_CONV_RESIDUAL + 1;
+    part->call.candidate = 0;
+}
+
+/* An image like `like` of as many channels as the part has weights. */
+static void set_between(struct e2b_block_part *part, const struct e2b_tensor *like) {
+    const struct e2b_traits *traits = part->call.traits;
+    struct e2b_tensor *tensor = &part->out.tensor;
+    *tensor = *like;
+    tensor->shape.dims[1] = part->in[E2B_CONV_W].tensor.shape.dims[0];
+    tensor->layout = E2B_CHANNELS_LAST;
+    e2b_tensor_set_dense(tensor, traits ? traits->channel_align : 1);
+    part->out.present = true;
+}
+
+void e2b_block_separate(const struct e2b_call *call, struct e2b_block_part parts[E2B_BLOCK_PARTS]) {
+    const struct e2b_inverted_residual_params *params = call->params;
+    const struct e2b_operand *wide = &call->inputs[E2B_BLOCK_X];
+    struct e2b_block_part *expansion = &parts[E2B_EXPANSION], *depthwise = &parts[E2B_DEPTHWISE],
+                          *projection = &parts[E2B_PROJECTION];
+    memset(parts, 0, E2B_BLOCK_PARTS * sizeof *parts);
+    expansion->params = projection->params = pointwise;
+    depthwise->params = params->depthwise;
+    expansion->params.epilogue = params->depthwise.epilogue;
+    projection->params.epilogue.activation = params->epilogue.activation;
+    if (e2b_has_input(call, E2B_BLOCK_EXPANSION_W)) {
+        set_part(call, expansion, wide, E2B_BLOCK_EXPANSION_W);
+        set_between(expansion, &wide->tensor);
+        wide = &expansion->out;
+    }
+    set_part(call, depthwise, wide, E2B_BLOCK_DEPTHWISE_W);
+    set_between(depthwise, &call->outputs[0].tensor);
+    set_part(call, projection, &depthwise->out, E2B_BLOCK_PROJECTION_W);
+    projection->out = call->outputs[0];
+    if (e2b_has_input(call, E2B_BLOCK_RESIDUAL)) {
+        projection->in[E2B_CONV_RESIDUAL] = call->inputs[E2B_BLOCK_RESIDUAL];
+        projection->params.epilogue.residual_input = E2B_CONV_RESIDUAL;
+    }
+}
+
+static enum e2b_status import(const struct e2b_onnx_node *node, void *to, struct e2b_error *err) {
+    struct e2b_inverted_residual_params *params = to;
+    return e2b_op_conv.import(node, &params->depthwise, err);
+}
+
+static bool is_of_rank(const struct e2b_call *call, int input, int rank) {
+    return e2b_has_input(call, input) && call->inputs[input].tensor.shape.rank == rank;
+}
+
+static enum e2b_status infer(struct e2b_call *call, struct e2b_error *err) {
+    struct e2b_inverted_residual_params *params = call->params;
+    struct e2b_block_part parts[E2B_BLOCK_PARTS];
+    if (!is_of_rank(call, E2B_BLOCK_X, 4) || !is_of_rank(call, E2B_BLOCK_DEPTHWISE_W, 4)
+        || !is_of_rank(call, E2B_BLOCK_PROJECTION_W, 4)
+        || (e2b_has_input(call, E2B_BLOCK_EXPANSION_W)
+            && !is_of_rank(call, E2B_BLOCK_EXPANSION_W, 4)))
+        return e2b_fail(err, E2B_INVALID,
+            "\"%s\": it takes an image and two or three sets of weights, all of rank 4",
+            call->name);
+    call->outputs[0].tensor = call->inputs[E2B_BLOCK_X].tensor;
+    e2b_block_separate(call, parts);
+    struct e2b_block_part *expansion = &parts[E2B_EXPANSION], *depthwise = &parts[E2B_DEPTHWISE],
+                          *projection = &parts[E2B_PROJECTION];
+    if (expansion->out.present && e2b_op_conv.infer(&expansion->call, err) != E2B_OK)
+        return err->status;
+    if (e2b_op_conv.infer(&depthwise->call, err) != E2B_OK)
+        return err->status;
+    params->depthwise = depthwise->params;
+    projection->in[E2B_CONV_X] = depthwise->out;
+    if (params->depthwise.group != depthwise->in[E2B_CONV_X].tensor.shape.dims[1]
+        || params->depthwise.group != depthwise->out.tensor.shape.dims[1])
+        return e2b_fail(
+            err, E2B_INVALID, "\"%s\": its second convolution is not depthwise", call->name);
+    if (e2b_op_conv.infer(&projection->call, err) == E2B_OK)
+        call->outputs[0] = projection->out;
+    return err->status;
+}
+
+static void reference(const struct e2b_call *call, const double *const *in, double *const *out) {
+    struct e2b_block_part parts[E2B_BLOCK_PARTS];
+    const double *given[E2B_BLOCK_INPUTS] = {NULL};
+    double *between[E2B_PROJECTION] = {NULL};
+    e2b_block_separate(call, parts);
+    for (int i = 0; i < call->input_count && i < E2B_BLOCK_INPUTS; i++)
+        given[i] = e2b_has_input(call, i) ? in[i] : NULL;
+    const double *from = given[E2B_BLOCK_X];
+    for (int i = 0; i < E2B_BLOCK_PARTS; i++) {
+        const double *const *weights = given + E2B_BLOCK_EXPANSION_W + 2 * i;
+        double *to = out[0];
+        if (!parts[i].out.present)
+            continue;
+        if (i < E2B_PROJECTION)
+            to = between[i] =
+                calloc((size_t)e2b_shape_count(&parts[i].out.tensor.shape) + 1, sizeof *between[i]);
+        if (!to)
+            abort();
+        e2b_conv_reference(&parts[i].call,
+            (const double *const[]){from, weights[0], weights[1],
+                i == E2B_PROJECTION ? given[E2B_BLOCK_RESIDUAL] : NULL},
+            &to);
+        from = to;
+    }
+    free(between[E2B_EXPANSION]);
+    free(between[E2B_DEPTHWISE]);
+}
+
+static double flops(const struct e2b_call *call) {
+    struct e2b_block_part parts[E2B_BLOCK_PARTS];
+    double sum = 0;
+    e2b_block_separate(call, parts);
+    for (int i = 0; i < E2B_BLOCK_PARTS; i++)
+        if (parts[i].out.present)
+            sum += e2b_op_conv.flops(&parts[i].call);
+    return sum;
+}
+
+static const struct e2b_variant variants[] = {
+    {"apart", e2b_conv_block_apart_accepts, NULL, e2b_conv_block_apart_emit},
+    {0},
+};
+
+const struct e2b_op e2b_op_inverted_residual = {
+    .name = "inverted_residual",
+    .layout = E2B_LAYOUT_IMAGE,
+    .params_bytes = sizeof(struct e2b_inverted_residual_params),
+    .import = import,
+    .infer = infer,
+    .reference = reference,
+    .variants = variants,
+    .flops = flops,
+    .has_epilogue = true,
+    .epilogue_offset = offsetof(struct e2b_inverted_residual_params, epilogue),
+    .bias_input = E2B_BLOCK_PROJECTION_BIAS,
+    .residual_input = E2B_BLOCK_RESIDUAL,
+};

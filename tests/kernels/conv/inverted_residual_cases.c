@@ -1,0 +1,68 @@
+#include "tests/kernels/op_case.h"
+
+#include "kernels/conv/inverted_residual.h"
+
+#define PADS(...) INTS("pads", __VA_ARGS__)
+#define STRIDES(...) INTS("strides", __VA_ARGS__)
+
+static void set_between(void *params, enum e2b_activation_kind kind) {
+    struct e2b_inverted_residual_params *block = params;
+    block->depthwise.epilogue.activation = (struct e2b_activation){kind, 0, 0.5f};
+}
+
+static void clip_between(void *params) {
+    set_between(params, E2B_ACT_CLIP);
+}
+
+static void hard_swish_between(void *params) {
+    set_between(params, E2B_ACT_HARD_SWISH);
+}
+
+static const struct e2b_op_case cases[] = {
+    {"by hand", "inverted_residual", ATTRS(INT("group", 2)),
+        INPUTS(IN(F32, SHAPE(1, 1, 1, 2), .values = VALUES(1, 2)),
+            IN(F32, SHAPE(2, 1, 1, 1), .constant = true, .values = VALUES(3, -5)),
+            IN(F32, SHAPE(2), .constant = true, .values = VALUES(0, 1)),
+            IN(F32, SHAPE(2, 1, 1, 2), .constant = true, .values = VALUES(1, 1, 1, -1)), ABSENT,
+            IN(F32, SHAPE(1, 2, 1, 1), .constant = true, .values = VALUES(1, 2)), ABSENT,
+            IN(F32, SHAPE(1, 1, 1, 1), .values = VALUES(0.5))),
+        .expected = VALUES(19.5), .expected_count = 1},
+    {"block with a residual, of odd channels", "inverted_residual",
+        ATTRS(PADS(1, 1, 1, 1), INT("group", 75)),
+        INPUTS(F32(2, 20, 9, 11), CONST_F32(75, 20, 1, 1), CONST_F32(75), CONST_F32(75, 1, 3, 3),
+            CONST_F32(75), CONST_F32(20, 75, 1, 1), CONST_F32(20), F32(2, 20, 9, 11)),
+        .adjust = clip_between},
+    {"block with stride, whose tiles are not whole", "inverted_residual",
+        ATTRS(PADS(1, 1, 1, 1), STRIDES(2, 2), INT("group", 96)),
+        INPUTS(F32(2, 16, 19, 35), CONST_F32(96, 16, 1, 1), CONST_F32(96), CONST_F32(96, 1, 3, 3),
+            CONST_F32(96), CONST_F32(24, 96, 1, 1), CONST_F32(24)),
+        .adjust = clip_between},
+    {"block of deep channels", "inverted_residual", ATTRS(PADS(1, 1, 1, 1), INT("group", 160)),
+        INPUTS(F32(1, 70, 7, 7), CONST_F32(160, 70, 1, 1), CONST_F32(160), CONST_F32(160, 1, 3, 3),
+            CONST_F32(160), CONST_F32(100, 160, 1, 1), CONST_F32(100)),
+        .adjust = clip_between},
+    {"block of 5x5, one pad, no biases", "inverted_residual",
+        ATTRS(PADS(2, 1, 1, 2), STRIDES(2, 1), INT("group", 40)),
+        INPUTS(F32(1, 9, 12, 12), CONST_F32(40, 9, 1, 1), ABSENT, CONST_F32(40, 1, 5, 5), ABSENT,
+            CONST_F32(10, 40, 1, 1)),
+        .adjust = hard_swish_between},
+    {"block without expansion, an activation at its end", "inverted_residual",
+        ATTRS(PADS(1, 1, 1, 1), INT("group", 36)),
+        INPUTS(F32(2, 36, 13, 18), ABSENT, ABSENT, CONST_F32(36, 1, 3, 3), CONST_F32(36),
+            CONST_F32(17, 36, 1, 1), CONST_F32(17)),
+        .activation = {E2B_ACT_CLIP, 0, 0.5f}, .adjust = clip_between},
+    {"block, dilated, two activations", "inverted_residual",
+        ATTRS(PADS(2, 2, 2, 2), INTS("dilations", 2, 2), INT("group", 12)),
+        INPUTS(F32(1, 4, 8, 8), CONST_F32(12, 4, 1, 1), ABSENT, CONST_F32(12, 1, 3, 3), ABSENT,
+            CONST_F32(8, 12, 1, 1)),
+        .activation = {E2B_ACT_RELU, 0, 0}, .adjust = clip_between},
+    {"block whose second convolution is full", "inverted_residual", ATTRS(INT("group", 4)),
+        INPUTS(F32(1, 4, 8, 8), CONST_F32(8, 4, 1, 1), ABSENT, CONST_F32(8, 2, 3, 3), ABSENT,
+            CONST_F32(8, 8, 1, 1)),
+        .fails = "not depthwise"},
+    {"block without a projection", "inverted_residual", ATTRS(INT("group", 8)),
+        INPUTS(F32(1, 4, 8, 8), CONST_F32(8, 4, 1, 1), ABSENT, CONST_F32(8, 1, 3, 3)),
+        .fails = "three sets of weights"},
+};
+
+E2B_OP_CASES(inverted_residual, cases);
