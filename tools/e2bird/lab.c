@@ -16,7 +16,7 @@ struct lab_args {
     struct arg_list models, policies, rivals, arrivals;
     const char *table, *tune_table, *device, *precision, *target, *folder, *loads, *measure;
     struct arg_ints sizes;
-    double seconds, copy_host_us, stalls;
+    double seconds, copy_host_us, gather_host_us, stalls;
     int repeats, seed, instances, slots, tune_runs, percentile;
     bool peak, bound, again, deadlines, trace;
 };
@@ -116,6 +116,12 @@ static enum e2b_status take_models(const struct arg_list *given, const struct e2
     return E2B_OK;
 }
 
+static void take_host(const struct lab_args *args, struct e2b_lab_table *table) {
+    table->copy_host_ns = (int64_t)(1000 * args->copy_host_us);
+    table->gather_host_ns = (int64_t)(1000 * args->gather_host_us);
+    table->stall_share = args->stalls / 100;
+}
+
 static enum e2b_status take_args(const struct lab_args *args, struct e2b_lab_table *table,
     struct e2b_lab_matrix *matrix, struct e2b_error *err) {
     struct e2b_lab_setup_spec *setup = &matrix->setup;
@@ -131,8 +137,7 @@ static enum e2b_status take_args(const struct lab_args *args, struct e2b_lab_tab
         setup->rig.sizes[setup->rig.size_count++] = given ? args->sizes.items[i] : usual_sizes[i];
     if (args->table && e2b_lab_table_read(args->table, table, err) != E2B_OK)
         return err->status;
-    table->copy_host_ns = (int64_t)(1000 * args->copy_host_us);
-    table->stall_share = args->stalls / 100;
+    take_host(args, table);
     setup->rig.table = args->table ? table : NULL;
     setup->seconds = args->seconds;
     matrix->repeats = args->repeats;
@@ -179,7 +184,10 @@ static enum e2b_status take_tune_table(const struct lab_args *args, struct e2b_l
         return e2b_fail(err, E2B_INVALID, "--tune-sim is for --tune on a device, without --sim");
     if (args->table || args->tune_table)
         matrix->tune_table = table;
-    return args->tune_table ? e2b_lab_table_read(args->tune_table, table, err) : E2B_OK;
+    if (args->tune_table && e2b_lab_table_read(args->tune_table, table, err) != E2B_OK)
+        return err->status;
+    take_host(args, table);
+    return E2B_OK;
 }
 
 static void run_lab(const struct lab_args *args, int argc, char **argv, struct e2b_error *err) {
@@ -228,6 +236,9 @@ static int lab(int argc, char **argv) {
             &given.table, 0, 0},
         {"--copy-host", "US", "of --sim: what a copy takes of the enqueueing thread (default 0)",
             ARG_NUMBER, &given.copy_host_us, 0, 1000},
+        {"--gather-host", "US",
+            "of --sim: what gathering a sample takes of it, for gather/ policies (default 0)",
+            ARG_NUMBER, &given.gather_host_us, 0, 100000},
         {"--stalls", "P", "of --sim: percent of batches that take twice their time (default 0)",
             ARG_NUMBER, &given.stalls, 0, 100},
         {"--measure", "TABLE", "only measure the models and write such a table", ARG_TEXT,

@@ -254,12 +254,27 @@ static enum e2b_status load(struct e2b_lab_rig *rig, const struct e2b_lab_rig_sp
     return e2b_engine_add(rig->engine, model->model, &options, &model->served, err);
 }
 
-static enum e2b_status open_device(
-    struct e2b_lab_rig *rig, const struct e2b_lab_rig_spec *spec, struct e2b_error *err) {
+/* A batch begins with gathering. */
+static struct e2b_lab_table gathering(const struct e2b_lab_table *from) {
+    struct e2b_lab_table table = *from;
+    for (int i = 0; i < table.count; i++) {
+        struct e2b_lab_timing *timing = &table.models[i];
+        for (int size = 0; size < timing->size_count; size++) {
+            int64_t gather_ns = timing->sizes[size] * table.gather_host_ns;
+            timing->host_ns[size] += gather_ns;
+            timing->solo_ns[size] += gather_ns;
+        }
+    }
+    return table;
+}
+
+static enum e2b_status open_device(struct e2b_lab_rig *rig, const struct e2b_lab_rig_spec *spec,
+    const struct e2b_lab_contender *contender, struct e2b_error *err) {
     if (!spec->table)
         return e2b_opencl_open(
             &(struct e2b_opencl_options){.select = spec->device}, &rig->device, err);
-    if (e2b_lab_stand_in_create(spec->table, &rig->stand_in, err) == E2B_OK)
+    struct e2b_lab_table table = contender->gather ? gathering(spec->table) : *spec->table;
+    if (e2b_lab_stand_in_create(&table, &rig->stand_in, err) == E2B_OK)
         rig->device = e2b_lab_stand_in_device(rig->stand_in);
     return err->status;
 }
@@ -276,7 +291,7 @@ enum e2b_status e2b_lab_rig_init(struct e2b_lab_rig *rig, const struct e2b_lab_r
         .trace = spec->trace};
     if (!spec->table && !(rig->unread = e2b_ring_create(UNREAD, sizeof(void *))))
         return e2b_fail_memory(err, "a run's answers");
-    if (open_device(rig, spec, err) != E2B_OK
+    if (open_device(rig, spec, contender, err) != E2B_OK
         || e2b_engine_create(rig->device, &options, &rig->engine, err) != E2B_OK)
         return err->status;
     for (; rig->model_count < spec->model_count; rig->model_count++)

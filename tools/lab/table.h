@@ -29,8 +29,9 @@ struct e2b_lab_table {
     struct e2b_lab_timing models[E2B_LAB_MAX_MODELS];
     int count;
     /* Of the simulation, not of the file: what a device does besides. */
-    int64_t copy_host_ns; /* of the enqueueing thread, for a copy */
-    double stall_share;   /* of batches that take twice their time */
+    int64_t copy_host_ns;   /* of the enqueueing thread, for a copy */
+    int64_t gather_host_ns; /* the same, for each sample where inputs are gathered there */
+    double stall_share;     /* of batches that take twice their time */
 };
 
 enum e2b_status e2b_lab_table_read(

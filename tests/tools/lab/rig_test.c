@@ -127,6 +127,26 @@ static void what_comes_does_not_keep_an_idle_device_waiting(void **state) {
     e2b_lab_rig_finish(&rig);
 }
 
+/* A batch of two takes as much longer as gathering two samples does, for those who gather. */
+static void gathering_takes_its_time(void **state) {
+    (void)state;
+    struct e2b_lab_table table = *bench_table();
+    int64_t took_ns[2];
+    for (int gathers = 0; gathers < 2; gathers++) {
+        struct e2b_lab_rig rig;
+        struct answer answers[2];
+        table.gather_host_ns = gathers * 300000;
+        bench_open(&rig, &table, "gather/greedy_idle", 1, 0);
+        memset(answers, 0, sizeof answers);
+        int64_t start_ns = e2b_lab_rig_now_ns(&rig);
+        ask_for(&rig, answers, 2);
+        assert_true(e2b_lab_rig_pass(&rig, INT64_MAX, &answers[1].come, 1));
+        took_ns[gathers] = answers[1].at_ns - start_ns;
+        e2b_lab_rig_finish(&rig);
+    }
+    assert_int_equal(took_ns[1] - took_ns[0], 2 * 300000);
+}
+
 static void policies_change_on_one_rig(void **state) {
     (void)state;
     struct e2b_lab_rig rig;
@@ -186,6 +206,7 @@ int main(void) {
         cmocka_unit_test(a_batch_takes_what_the_table_says),
         cmocka_unit_test(a_short_batch_is_answered_before_a_long_one_beside_it),
         cmocka_unit_test(what_comes_does_not_keep_an_idle_device_waiting),
+        cmocka_unit_test(gathering_takes_its_time),
         cmocka_unit_test(policies_change_on_one_rig),
         cmocka_unit_test(a_table_is_simulated_whatever_the_precision),
         cmocka_unit_test(a_model_that_is_not_there_is_named),
