@@ -49,10 +49,11 @@ def _bottleneck(net, x, name, width, stride):
     return net.activate(net.add(y, x), "Relu")
 
 
-def vgg16(net):
+def vgg(net, deep):
+    """deep: convolutions in each of the last three stages."""
     x = "image"
-    for stage, (filters, repeats) in enumerate(((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))):
-        for index in range(repeats):
+    for stage, (filters, depth) in enumerate(((64, 2), (128, 2), (256, deep), (512, deep), (512, deep))):
+        for index in range(depth):
             x = net.conv(x, f"conv{stage + 1}_{index + 1}", filters, 3, pads=1, bias=True)
             x = net.activate(x, "Relu")
         x = net.pool(x, "MaxPool", 2, 2)
@@ -193,7 +194,8 @@ def _excite(net, x, name, squeezed, gate):
 NETWORKS = {
     "resnet50": (224, lambda net: resnet(net, (3, 4, 6, 3))),
     "resnet152": (224, lambda net: resnet(net, (3, 8, 36, 3))),
-    "vgg16": (224, vgg16),
+    "vgg16": (224, lambda net: vgg(net, 3)),
+    "vgg19": (224, lambda net: vgg(net, 4)),
     "inception_v3": (299, inception_v3),
     "inception_v4": (299, inception_v4),
     "mobilenet_v2": (224, mobilenet_v2),
