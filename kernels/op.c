@@ -47,3 +47,11 @@ bool e2b_op_input_is_fp32(const struct e2b_op *op, int input) {
 bool e2b_op_output_is_fp32(const struct e2b_op *op, int output) {
     return output < 32 && op->fp32_outputs >> output & 1;
 }
+
+bool e2b_op_has_fast_variant(const struct e2b_call *call) {
+    char reason[128];
+    for (const struct e2b_variant *v = call->op->variants; v && v->name && v[1].name; v++)
+        if (!v->accepts || v->accepts(call, reason, sizeof reason))
+            return true;
+    return false;
+}

@@ -63,7 +63,7 @@ struct e2b_call {
     void *params;     /* op->params_bytes */
     int input_count, output_count;
     struct e2b_operand *inputs, *outputs;
-    const struct e2b_traits *traits; /* emit and accepts only */
+    const struct e2b_traits *traits; /* where variants are asked */
     int candidate;                   /* tuning candidate of the variant, 0 is the default */
     int group_items; /* work-items that a group should have, to be merged; 0: as is best alone */
 };
@@ -91,8 +91,8 @@ struct e2b_op {
     const char *name;        /* "conv" */
     const char *const *onnx; /* ONNX types it reads, NULL-terminated; NULL for internal ones */
     enum e2b_layout_rule layout;
-    /* With E2B_LAYOUT_IMAGE: input 0 may be row-major where it has at most so many channels and the
-     * device is a CPU. */
+    /* With E2B_LAYOUT_IMAGE: input 0 may be row-major, and of fp32 whatever the precision, where it
+     * has at most so many channels and a fast variant takes it so. */
     int planar_channels;
     size_t params_bytes; /* plain data, copied with memcpy and compared with memcmp */
     /* Attributes to params; params come zeroed. Refuses what is not supported, naming it. */
@@ -125,6 +125,9 @@ struct e2b_op {
 
 bool e2b_op_input_is_fp32(const struct e2b_op *op, int input);
 bool e2b_op_output_is_fp32(const struct e2b_op *op, int output);
+
+/* Whether a variant before the last, which any device can run, accepts the call. */
+bool e2b_op_has_fast_variant(const struct e2b_call *call);
 
 /* NULL if unknown. */
 const struct e2b_op *e2b_op_find(const char *name);

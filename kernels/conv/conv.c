@@ -127,6 +127,10 @@ static void set_auto_pad(struct e2b_conv_params *params, int axis, int64_t size)
     *end = total - *begin;
 }
 
+int64_t e2b_conv_pool_side(const struct e2b_conv_params *params, int axis) {
+    return params->pool[axis] > 0 ? params->pool[axis] : 1;
+}
+
 /* axis: 0 rows, 1 columns. */
 static enum e2b_status infer_axis(
     const struct e2b_call *call, int axis, int64_t *out, struct e2b_error *err) {
@@ -147,8 +151,15 @@ static enum e2b_status infer_axis(
             "\"%s\": a kernel that spans %" PRId64 " does not fit an input of %" PRId64
             " with its padding",
             call->name, kernel_extent(params, axis), padded);
-    *out = room / params->stride[axis] + 1;
+    *out = (room / params->stride[axis] + 1) / e2b_conv_pool_side(params, axis);
+    if (*out == 0)
+        return e2b_fail(err, E2B_INVALID, "\"%s\": a pool of %" PRId64 " has no whole window",
+            call->name, e2b_conv_pool_side(params, axis));
     return E2B_OK;
+}
+
+bool e2b_conv_has_pool(const struct e2b_conv_params *params) {
+    return e2b_conv_pool_side(params, 0) * e2b_conv_pool_side(params, 1) > 1;
 }
 
 static enum e2b_status infer(struct e2b_call *call, struct e2b_error *err) {
@@ -171,8 +182,11 @@ static enum e2b_status infer(struct e2b_call *call, struct e2b_error *err) {
     if (count > (double)MAX_ELEMENTS)
         return e2b_fail(err, E2B_TOO_LARGE, "\"%s\": an output of %.3g elements, at most %.3g fit",
             call->name, count, (double)MAX_ELEMENTS);
-    if (e2b_has_input(call, E2B_CONV_RESIDUAL)
-        && !e2b_shape_equal(&call->inputs[E2B_CONV_RESIDUAL].tensor.shape, &y->shape))
+    bool has_residual = e2b_has_input(call, E2B_CONV_RESIDUAL);
+    if (has_residual && e2b_conv_has_pool(params))
+        return e2b_fail(
+            err, E2B_UNSUPPORTED, "\"%s\": a residual and a pool cannot be fused both", call->name);
+    if (has_residual && !e2b_shape_equal(&call->inputs[E2B_CONV_RESIDUAL].tensor.shape, &y->shape))
         return e2b_fail(
             err, E2B_INVALID, "\"%s\": the residual must have the output's shape", call->name);
     return E2B_OK;
@@ -189,8 +203,8 @@ void e2b_conv_geometry(const struct e2b_call *call, struct e2b_conv_geometry *ou
         .h = flat ? 1 : x->dims[2],
         .w = x->dims[x->rank - 1],
         .m = y->dims[1],
-        .oh = flat ? 1 : y->dims[2],
-        .ow = y->dims[y->rank - 1],
+        .oh = (flat ? 1 : y->dims[2]) * e2b_conv_pool_side(params, 0),
+        .ow = y->dims[y->rank - 1] * e2b_conv_pool_side(params, 1),
         .kh = params->kernel[0],
         .kw = params->kernel[1],
         .group = params->group,

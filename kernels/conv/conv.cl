@@ -77,12 +77,14 @@ __kernel __attribute__((reqd_work_group_size(16, 16, 1))) void conv_tile(CONV_TE
 
 #ifdef DIRECT
 /* Grid: channel (pad lanes too), pixel of a sample, sample. Weights and bias are any operands;
- * -DBIAS if there is one. */
+ * -DBIAS if there is one. A pixel is the largest of POOL_H by POOL_W. */
 __kernel void conv_direct(CONV_TENSORS, __global const T *weights, uint weights_at,
     __global const T *bias, uint bias_at, int w_m, int w_c, int w_row, int w_column,
     int x_channel, CONV_GEOMETRY) {
     CONV_BEGIN;
     int m = get_global_id(0), pixel = get_global_id(1), sample = get_global_id(2);
+    out_height /= POOL_H;
+    out_width /= POOL_W;
     if (m >= m_end || pixel >= out_height * out_width)
         return;
     int oy = pixel / out_width, ox = pixel % out_width;
@@ -93,27 +95,31 @@ __kernel void conv_direct(CONV_TENSORS, __global const T *weights, uint weights_
     }
     weights += weights_at;
     bias += bias_at;
-    float sum = 0.0f;
-    for (int r = 0; r < kernel_h; r++) {
-        int iy = oy * stride_h - pad_top + r * dilation_h;
-        if ((uint)iy >= (uint)height)
-            continue;
-        for (int s = 0; s < kernel_w; s++) {
-            int ix = ox * stride_w - pad_left + s * dilation_w;
-            if ((uint)ix >= (uint)width)
-                continue;
-            int at = sample * x_sample + iy * x_row + ix * x_pixel
-                + m / group_m * group_c * x_channel;
-            int w_at = m * w_m + r * w_row + s * w_column;
-            for (int c = 0; c < group_c; c++)
-                sum = fma(LOAD(x, at + c * x_channel), LOAD(weights, w_at + c * w_c), sum);
-        }
-    }
-#ifdef BIAS
-    sum += LOAD(bias, m);
-#endif
     int r_at = sample * r_sample + oy * r_row + ox * r_pixel + m;
-    sum = ADD_RESIDUAL(, sum, r_at);
-    STORE(y, y_index, activate(sum, act_a, act_b));
+    float best = -INFINITY;
+    for (int p = 0; p < POOL_H * POOL_W; p++) {
+        float sum = 0.0f;
+        for (int r = 0; r < kernel_h; r++) {
+            int iy = (oy * POOL_H + p / POOL_W) * stride_h - pad_top + r * dilation_h;
+            if ((uint)iy >= (uint)height)
+                continue;
+            for (int s = 0; s < kernel_w; s++) {
+                int ix = (ox * POOL_W + p % POOL_W) * stride_w - pad_left + s * dilation_w;
+                if ((uint)ix >= (uint)width)
+                    continue;
+                int at = sample * x_sample + iy * x_row + ix * x_pixel
+                    + m / group_m * group_c * x_channel;
+                int w_at = m * w_m + r * w_row + s * w_column;
+                for (int c = 0; c < group_c; c++)
+                    sum = fma(LOAD_X(x, at + c * x_channel), LOAD(weights, w_at + c * w_c), sum);
+            }
+        }
+#ifdef BIAS
+        sum += LOAD(bias, m);
+#endif
+        sum = ADD_RESIDUAL(, sum, r_at);
+        best = max(best, activate(sum, act_a, act_b));
+    }
+    STORE(y, y_index, best);
 }
 #endif

@@ -1,4 +1,5 @@
-/* Convolution ("conv"): Y = activation(X * W + bias + residual), channels-last on the device.
+/* Convolution ("conv"): Y = activation(X * W + bias + residual), channels-last on the device;
+ * where a pool is fused, the largest of each window of that.
  * Inputs: X (N,C,H,W or N,C,W), W (M,C/group,kH,kW), bias (M, optional), residual (as Y, optional).
  * Rank-3 images are treated as H = 1: their kernel, stride and dilation are index 1 of each pair.
  */
@@ -10,7 +11,7 @@
 
 enum e2b_conv_input { E2B_CONV_X, E2B_CONV_W, E2B_CONV_BIAS, E2B_CONV_RESIDUAL };
 
-/* On a CPU, images of so few channels are read as they lie. */
+/* Images of so few channels may be read as they lie. */
 #define E2B_CONV_PLANAR_CHANNELS 4
 
 enum e2b_auto_pad { E2B_PAD_EXPLICIT, E2B_PAD_SAME_UPPER, E2B_PAD_SAME_LOWER, E2B_PAD_VALID };
@@ -22,17 +23,22 @@ struct e2b_conv_params {
     int64_t pad[4]; /* top, left, bottom, right; with auto_pad set, infer computes them */
     int64_t group;
     enum e2b_auto_pad auto_pad;
+    int64_t pool[2]; /* Y is the largest of each so many rows by columns, no residual; 0: of one */
     struct e2b_epilogue epilogue;
 };
 
 /* A convolution as plain numbers, read from a call whose shapes are inferred. */
 struct e2b_conv_geometry {
     int64_t n, c, h, w; /* input */
-    int64_t m, oh, ow;  /* output */
+    int64_t m, oh, ow;  /* output, before a pool those of its windows */
     int64_t kh, kw;
     int64_t group, group_c, group_m; /* channels of input and output in one group */
 };
 void e2b_conv_geometry(const struct e2b_call *call, struct e2b_conv_geometry *out);
+
+/* Whether the device, call->traits, is expected to do the call, which has a pool, faster than a
+ * convolution and then a pool. */
+bool e2b_conv_pools(const struct e2b_call *call);
 
 extern const struct e2b_op e2b_op_conv;
 

@@ -26,8 +26,12 @@ enum e2b_status e2b_conv_direct_emit(
     struct e2b_conv_geometry g;
     e2b_conv_geometry(call, &g);
     enum e2b_dtype dtype = call->outputs[0].tensor.dtype;
-    struct e2b_launch *launch = e2b_conv_launch(call, out, &e2b_source_conv, "conv_direct",
-        e2b_has_input(call, E2B_CONV_BIAS) ? "-DDIRECT -DBIAS" : "-DDIRECT");
+    int64_t rows = e2b_conv_pool_side(call->params, 0),
+            columns = e2b_conv_pool_side(call->params, 1);
+    char more[80];
+    snprintf(more, sizeof more, "-DDIRECT%s -DPOOL_H=%d -DPOOL_W=%d",
+        e2b_has_input(call, E2B_CONV_BIAS) ? " -DBIAS" : "", (int)rows, (int)columns);
+    struct e2b_launch *launch = e2b_conv_launch(call, out, &e2b_source_conv, "conv_direct", more);
     if (!launch)
         return e2b_fail_memory(err, "a convolution's launch");
     if (e2b_launch_operand(out, launch, call, E2B_CONV_W, dtype, err) != E2B_OK
@@ -36,8 +40,8 @@ enum e2b_status e2b_conv_direct_emit(
     add_weight_strides(call, launch);
     e2b_launch_int(launch, call->inputs[E2B_CONV_X].tensor.stride[1]);
     e2b_conv_add_geometry(call, launch);
-    e2b_launch_grid(
-        launch, (size_t)e2b_conv_channels_end(call), (size_t)(g.oh * g.ow), (size_t)g.n);
+    e2b_launch_grid(launch, (size_t)e2b_conv_channels_end(call),
+        (size_t)(g.oh / rows * (g.ow / columns)), (size_t)g.n);
     e2b_launch_group(launch, 16, 4, 1);
     return E2B_OK;
 }

@@ -33,6 +33,8 @@ const char *e2b_conv_refuses_result(const struct e2b_call *call) {
         &call->inputs[E2B_CONV_X].tensor, &call->outputs[0].tensor, NULL};
     if (e2b_has_input(call, E2B_CONV_RESIDUAL))
         tensors[2] = &call->inputs[E2B_CONV_RESIDUAL].tensor;
+    if (tensors[0]->dtype != tensors[1]->dtype && tensors[0]->dtype != E2B_F32)
+        return "the image is of another type";
     for (int i = 0; i < 3 && tensors[i]; i++) {
         if (i > 0 && tensors[i]->stride[1] != 1)
             return "tensors are not channels-last";
@@ -55,16 +57,22 @@ const char *e2b_conv_refuses_packed(const struct e2b_call *call) {
     const char *refused = e2b_conv_refuses_weights(call);
     if (refused)
         return refused;
-    return call->inputs[E2B_CONV_X].tensor.stride[1] != 1 ? "the image is not channels-last"
-                                                          : e2b_conv_refuses_result(call);
+    if (e2b_conv_has_pool(call->params))
+        return "does not pool";
+    const struct e2b_tensor *x = &call->inputs[E2B_CONV_X].tensor;
+    if (x->dtype != call->outputs[0].tensor.dtype)
+        return "the image is of another type";
+    return x->stride[1] != 1 ? "the image is not channels-last" : e2b_conv_refuses_result(call);
 }
 
 struct e2b_launch *e2b_conv_launch(const struct e2b_call *call, struct e2b_launch_list *list,
     const struct e2b_source *source, const char *kernel, const char *more) {
     const struct e2b_conv_params *params = call->params;
-    struct e2b_launch *launch = e2b_launch_add(list, source, kernel, "-D%s -DACTIVATION=%d%s %s",
-        e2b_dtype_macro(call->outputs[0].tensor.dtype), (int)params->epilogue.activation.kind,
-        e2b_has_input(call, E2B_CONV_RESIDUAL) ? " -DRESIDUAL" : "", more);
+    enum e2b_dtype dtype = call->outputs[0].tensor.dtype;
+    struct e2b_launch *launch = e2b_launch_add(list, source, kernel, "-D%s -DACTIVATION=%d%s%s %s",
+        e2b_dtype_macro(dtype), (int)params->epilogue.activation.kind,
+        e2b_has_input(call, E2B_CONV_RESIDUAL) ? " -DRESIDUAL" : "",
+        call->inputs[E2B_CONV_X].tensor.dtype != dtype ? " -DX_F32" : "", more);
     if (!launch)
         return NULL;
     launch->flops = call->op->flops(call);

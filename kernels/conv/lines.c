@@ -40,6 +40,8 @@ bool e2b_conv_lines_accepts(const struct e2b_call *call, char *reason, size_t re
     const char *refused = e2b_conv_refuses_weights(call);
     if (!call->traits->is_cpu)
         refused = "made for a CPU";
+    else if (!refused && e2b_conv_has_pool(call->params))
+        refused = "does not pool";
     else if (!refused && (g.group > 1 || g.c > E2B_CONV_PLANAR_CHANNELS))
         refused = "groups or more than 4 input channels";
     else if (!refused) {

@@ -23,12 +23,12 @@
 #endif
 
 static inline void copy_line(
-    __global const T *line, int x_pixel, int width, int pad_left, bool inside, float *to) {
+    __global const X_T *line, int x_pixel, int width, int pad_left, bool inside, float *to) {
     int begin = min(pad_left, PITCH), end = inside ? min(pad_left + width, PITCH) : begin;
     for (int i = 0; i < begin; i++)
         to[i] = 0.0f;
     for (int i = begin; i < end; i++)
-        to[i] = LOAD(line, COLUMN(i - pad_left));
+        to[i] = LOAD_X(line, COLUMN(i - pad_left));
     for (int i = end; i < PITCH; i++)
         to[i] = 0.0f;
 }

@@ -17,9 +17,12 @@ extern const struct e2b_source e2b_source_patch;
 #define MOST_STEPS 4  /* of a wide pixel's 128 bytes */
 #define CHUNK_BYTES 16
 #define WIDE_BYTES 128
+#define POOL_SIDE 2  /* of a fused pool's windows */
+#define POOL_LINES 4 /* of an image with a pool, a multiple of */
 #define PATCH_ALIGN 1024
 #define GROUP_BYTES 1024 /* of local memory that a driver takes for each */
 #define UNIT_REGISTERS 65536
+#define MERGED_LINES 16
 
 /* Patches as patch.cl has them. */
 struct tile {
@@ -45,8 +48,8 @@ static const struct tile tiles[] = {
 struct problem {
     struct e2b_conv_geometry g;
     const struct e2b_conv_params *params;
-    bool narrow;
-    int64_t plane_steps; /* narrow: products of a row of taps in each plane */
+    bool narrow, converts, pools; /* converts: the image is of fp32 */
+    int64_t plane_steps;          /* narrow: products of a row of taps in each plane */
     int64_t steps, slabs, taps;
     int64_t outputs_end;
 };
@@ -60,6 +63,8 @@ struct cut {
 static struct problem problem_of(const struct e2b_call *call) {
     struct problem p = {.params = call->params, .outputs_end = e2b_conv_channels_end(call)};
     e2b_conv_geometry(call, &p.g);
+    p.pools = e2b_conv_has_pool(p.params);
+    p.converts = call->inputs[E2B_CONV_X].tensor.dtype == E2B_F32;
     p.narrow = p.g.c <= E2B_OCTET && p.params->dilation[1] == 1;
     int64_t stride = p.params->stride[1], planes = stride < p.g.kw ? stride : p.g.kw;
     p.plane_steps = e2b_ceil_div(e2b_ceil_div(p.g.kw, stride), 2);
@@ -119,6 +124,8 @@ static struct cut cut_of(
     /* Lines that images share the padding of, or whole patches: whichever are fewer. */
     int64_t reach = stride_h * (g->oh - 1) + below + 1 - p->params->pad[0];
     int64_t shared = most(g->oh, e2b_ceil_div(most(g->h + p->params->pad[0], reach), stride_h));
+    if (p->pools)
+        shared = e2b_ceil_div(shared, POOL_LINES) * POOL_LINES;
     int64_t own = e2b_ceil_div(g->oh, tile->lines) * tile->lines;
     bool alone = own < shared || stride_h * shared <= e2b_ceil_div(MOST_PASS, cut.pitch);
     cut.image_lines = alone ? own : shared;
@@ -130,8 +137,19 @@ static struct cut cut_of(
     return cut;
 }
 
+/* What is merged shares its program with many others, and wants many small groups. */
+static bool can_be_merged(const struct tile *tile) {
+    return tile->warpgroups == 1 && tile->lines <= MERGED_LINES;
+}
+
+/* What is converted must be hidden behind products, of a patch before. A graph is made before it is
+ * known what is merged: what is accepted then must be accepted later. */
 static bool fits(const struct e2b_call *call, const struct problem *p, const struct tile *tile) {
-    return cut_of(call, p, tile).buffers > 0;
+    if (call->group_items && !can_be_merged(tile))
+        return false;
+    if (p->converts && tile->warpgroups > 1)
+        return false;
+    return cut_of(call, p, tile).buffers > (p->converts ? 1 : 0);
 }
 
 /* Fitted to the layers of three networks at batch 1 to 128 on an H200, see docs/results. */
@@ -168,30 +186,58 @@ static const struct tile *choose(const struct e2b_call *call, const struct probl
     return best;
 }
 
+/* An image of fp32 comes number by number. */
+static const char *refuses_image(const struct e2b_call *call, const struct problem *p) {
+    if (p->converts)
+        return !p->narrow || p->g.c > E2B_CONV_PLANAR_CHANNELS
+            ? "fp32, and more than 4 channels or columns apart"
+            : NULL;
+    const struct e2b_tensor *x = &call->inputs[E2B_CONV_X].tensor;
+    if (x->stride[1] != 1)
+        return "the image is not channels-last";
+    return e2b_octets_aligned(x) ? NULL : "pixels are not at multiples of 8 elements";
+}
+
+static const char *refuses_pool(const struct problem *p) {
+    return p->pools
+            && (e2b_conv_pool_side(p->params, 0) != POOL_SIDE
+                || e2b_conv_pool_side(p->params, 1) != POOL_SIDE)
+        ? "a pool of other windows than 2x2"
+        : NULL;
+}
+
+/* What mma does too is its own where launches are merged. */
 static const char *refuses(const struct e2b_call *call) {
     const struct e2b_conv_params *params = call->params;
+    struct problem p = problem_of(call);
     if (call->traits->ptx_sm < WARPGROUP_SM)
         return "needs PTX of sm_90a";
     if (call->outputs[0].tensor.dtype != E2B_F16)
         return "not fp16";
-    if (call->group_items)
+    if (call->group_items && !p.converts && !p.pools)
         return "is not merged with others";
     if (params->group > 1)
         return "groups";
-    const char *refused = e2b_conv_refuses_packed(call);
+    const char *refused = e2b_conv_refuses_weights(call);
+    if (!refused)
+        refused = e2b_conv_refuses_result(call);
+    if (!refused)
+        refused = refuses_image(call, &p);
+    if (!refused)
+        refused = refuses_pool(&p);
     if (refused)
         return refused;
-    if (!e2b_octets_aligned(&call->inputs[E2B_CONV_X].tensor)
-        || !e2b_octets_aligned(&call->outputs[0].tensor)
+    if (!e2b_octets_aligned(&call->outputs[0].tensor)
         || (e2b_has_input(call, E2B_CONV_RESIDUAL)
             && !e2b_octets_aligned(&call->inputs[E2B_CONV_RESIDUAL].tensor)))
         return "pixels are not at multiples of 8 elements";
-    struct problem p = problem_of(call);
     if (p.g.kh * p.g.kw == 1)
         return "no pixel is read twice";
     if (p.narrow && p.steps > MOST_STEPS)
         return "the kernel is too wide";
-    return choose(call, &p) ? NULL : "a patch does not fit local memory";
+    return choose(call, &p) ? NULL
+        : p.converts        ? "fp32, and few patches"
+                            : "a patch does not fit local memory";
 }
 
 bool e2b_conv_patch_accepts(const struct e2b_call *call, char *reason, size_t reason_bytes) {
@@ -206,6 +252,33 @@ bool e2b_conv_patch_yields(const struct e2b_call *call) {
     struct problem p = problem_of(call);
     return e2b_conv_mma_accepts(call, reason, sizeof reason)
         && cost(call, &p, choose(call, &p)) >= e2b_conv_mma_cost(call);
+}
+
+/* What a pool takes, in the same units: it begins, and reads all that it writes a quarter of.
+ * Patches that pool were that much faster than their cost, see docs/results. */
+#define POOL_START 5e6
+#define MEMORY_UNITS_A_BYTE 47. /* that comes or goes, at 27 GB/s for each compute unit */
+#define POOLED_FASTER 1.2
+
+bool e2b_conv_pools(const struct e2b_call *call) {
+    char reason[128];
+    if (!e2b_conv_patch_accepts(call, reason, sizeof reason))
+        return false;
+    struct problem p = problem_of(call);
+    struct e2b_conv_params plain = *p.params;
+    struct e2b_operand written = call->outputs[0];
+    struct e2b_call alone = *call;
+    memset(plain.pool, 0, sizeof plain.pool);
+    written.tensor.shape.dims[2] = p.g.oh;
+    written.tensor.shape.dims[3] = p.g.ow;
+    alone.params = &plain;
+    alone.outputs = &written;
+    double bytes = (double)e2b_shape_count(&written.tensor.shape) * sizeof(uint16_t);
+    double pool = POOL_START
+        + (1 + 1. / (POOL_SIDE * POOL_SIDE)) * bytes * MEMORY_UNITS_A_BYTE
+            / (double)most(1, call->traits->compute_units);
+    return !e2b_conv_mma_accepts(&alone, reason, sizeof reason)
+        || cost(call, &p, choose(call, &p)) / POOLED_FASTER < e2b_conv_mma_cost(&alone) + pool;
 }
 
 int e2b_conv_patch_candidates(const struct e2b_call *call) {
@@ -286,7 +359,7 @@ static void add_geometry(const struct e2b_call *call, const struct problem *p,
         cut->channel_tiles, cut->column_tiles, p->slabs, cut->image_lines, cut->wrap, cut->columns,
         cut->pitch, cut->rows, g->n, g->h, g->w, g->oh, g->ow, p->taps, g->kw, params->stride[0],
         params->dilation[0], params->dilation[1], params->pad[0], params->pad[1], x_end,
-        p->outputs_end};
+        p->outputs_end, call->inputs[E2B_CONV_X].tensor.stride[1]};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         e2b_launch_int(launch, numbers[i]);
     e2b_conv_add_layout(call, launch);
@@ -297,14 +370,17 @@ enum e2b_status e2b_conv_patch_emit(
     struct problem p = problem_of(call);
     const struct tile *tile = choose(call, &p);
     struct cut cut = cut_of(call, &p, tile);
-    char narrow[48] = "", more[192];
+    char narrow[48] = "", converts[24] = "", more[208];
     if (p.narrow)
         snprintf(narrow, sizeof narrow, " -DNARROW -DPLANE_STEPS=%d", (int)p.plane_steps);
+    if (p.converts)
+        snprintf(converts, sizeof converts, " -DCHANNELS=%d", (int)p.g.c);
     snprintf(more, sizeof more,
         "-DLINES=%d -DWARPGROUPS=%d -DSTEPS=%d -DSTRIDE_W=%d -DBUFFERS=%d -DAHEAD=%d "
-        "-DPATCH_BYTES=%d%s -cl-nv-maxrregcount=%d -DPTX_TARGET=sm_90a",
+        "-DPATCH_BYTES=%d%s%s%s -cl-nv-maxrregcount=%d -DPTX_TARGET=sm_90a",
         tile->lines, tile->warpgroups, (int)p.steps, (int)p.params->stride[1], (int)cut.buffers,
-        tile->ahead, (int)cut.patch_bytes, narrow, tile->registers);
+        tile->ahead, (int)cut.patch_bytes, narrow, converts, p.pools ? " -DPOOL" : "",
+        tile->registers);
     struct e2b_launch *launch = e2b_conv_launch(call, out, &e2b_source_patch, "conv_patch", more);
     int weights = add_weights(call, &p, tile, &cut, out);
     bool has_bias = e2b_has_input(call, E2B_CONV_BIAS);

@@ -20,10 +20,13 @@
  * BUFFERS        1 or 2, see above; 1 for one patch of one block of STEPS * 16 channels
  * AHEAD          slabs whose weights are asked for before they are multiplied
  * PATCH_BYTES    of local memory
- * RESIDUAL, ACTIVATION as everywhere */
+ * CHANNELS       there if the image is of fp32, and lies in any way: NARROW, up to 4 of them
+ * POOL           there if each output is the largest of 2 by 2; images then have a multiple of 4 lines
+ * RESIDUAL, X_F32, ACTIVATION as everywhere */
 
 #include "kernels/common/tensor_core.clh"
 #include "kernels/common/wgmma.clh"
+#include "kernels/conv/conv.clh"
 
 #define THREADS (WARPGROUPS * 128)
 #ifdef NARROW
@@ -69,6 +72,7 @@
 #endif
 
 #include "kernels/conv/patch_copy.clh"
+#include "kernels/conv/patch_finish.clh"
 
 /* Rows of 8 are `stride` bytes apart. */
 static inline ulong describe_patch(uint address, uint stride) {
@@ -116,22 +120,11 @@ static inline void start_slab(
     asm volatile(PTX_90A "wgmma.commit_group.sync.aligned;" ::: "memory");
 }
 
-/* 8 x 8 halves of a warp, two of a row each thread, to the other way round. */
-static inline uint transposed(uint x) {
-    uint y;
-    asm volatile("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(y) : "r"(x));
-    return y;
-}
-
-#ifdef RESIDUAL
-#define TENSORS                                                                                    \
-    __global const T *x, uint x_at, __global T *y, uint y_at, __global const T *residual,          \
-        uint residual_at
+#ifdef CHANNELS
+#define PIXELS_ARRIVED convert_pixels(buffer, rows, thread)
 #else
-#define TENSORS __global const T *x, uint x_at, __global T *y, uint y_at
+#define PIXELS_ARRIVED
 #endif
-
-#define AT_ONCE 4 /* lines whose residuals are asked for before the first is used */
 
 /* Of a slab with its weights in a[now]; those AHEAD slabs later go where the slab before had its.
  * Meanwhile the next patch is copied, a few pixels a slab. */
@@ -139,6 +132,7 @@ static inline uint transposed(uint x) {
     if (tap == 0) {                                                                                \
         commit();                                                                                  \
         asm volatile("cp.async.wait_group 0;" ::: "memory");                                       \
+        PIXELS_ARRIVED;                                                                            \
         asm volatile("fence.proxy.async.shared::cta;" ::: "memory");                               \
         barrier(CLK_LOCAL_MEM_FENCE);                                                              \
     }                                                                                              \
@@ -163,7 +157,7 @@ static inline uint transposed(uint x) {
         next = begin_patch(&image, same ? at : later, same ? channel : 0, buffer ^ other, thread); \
     }                                                                                              \
     for (int i = 0; i < passes_a_slab && left > 0; i++, left--)                                    \
-        copy_pixel(&next, &image, lines_a_pass, places_a_pass);
+        copy_pixel(&next, &image, lines_a_pass, places_a_pass, thread);
 #else
 #define COPY_NEXT
 #endif
@@ -190,93 +184,20 @@ static inline uint transposed(uint x) {
         + tap_x * dilation_w / STRIDE_W * ROW_BYTES;
 #endif
 
-struct results {
-    __global T *y;
-#ifdef RESIDUAL
-    __global const T *residual;
-    int r_sample, r_row, r_pixel;
-#endif
-    __global const float *bias;
-    int samples, out_height, out_width, image_lines, channels_end;
-    int y_sample, y_row, y_pixel;
-    float act_a, act_b;
-};
-
-/* A thread has channels that lie together when they are transposed, see the packing. */
-static inline void finish_patch(
-    float sum[LINES][4], const struct results *out, struct place at, uint warp, uint lane) {
-    int warp_channel = (at.channel_tile * WARPGROUPS * 4 + (int)warp) * 16, row = (int)(lane >> 2);
-    int own = row / 2 * 4 + row % 2, four = warp_channel + (int)(lane & 3) * 4;
-    float bias_0 = out->bias[warp_channel + own], bias_1 = out->bias[warp_channel + own + 2];
-    bool there = at.column + row < out->out_width && four < out->channels_end;
-    int line = at.line, sample = at.sample;
-    __global T *y = out->y + sample * out->y_sample + line * out->y_row
-        + (at.column + row) * out->y_pixel + four;
-#ifdef RESIDUAL
-    __global const T *residual = out->residual + sample * out->r_sample + line * out->r_row
-        + (at.column + row) * out->r_pixel + four;
-#endif
-#pragma unroll
-    for (int i = 0; i < LINES; i += AT_ONCE) {
-        __global T *to[AT_ONCE];
-        bool inside[AT_ONCE];
-#ifdef RESIDUAL
-        uint2 more[AT_ONCE];
-#endif
-#pragma unroll
-        for (int k = 0; k < AT_ONCE; k++) {
-            inside[k] = there && line < out->out_height && sample < out->samples;
-            to[k] = y;
-            y += out->y_row;
-#ifdef RESIDUAL
-            more[k] = (uint2)(0, 0);
-            if (inside[k])
-                more[k] = *(__global const uint2 *)residual;
-            residual += out->r_row;
-#endif
-            if (++line == out->image_lines) {
-                line = 0;
-                sample++;
-                y += out->y_sample - out->image_lines * out->y_row;
-#ifdef RESIDUAL
-                residual += out->r_sample - out->image_lines * out->r_row;
-#endif
-            }
-        }
-#pragma unroll
-        for (int k = 0; k < AT_ONCE; k++) {
-            float4 v = vload4(0, sum[i + k]) + (float4)(bias_0, bias_0, bias_1, bias_1);
-#ifdef RESIDUAL
-            float4 add;
-            UNPACK(transposed(more[k].x), add.x, add.y);
-            UNPACK(transposed(more[k].y), add.z, add.w);
-            v += add;
-#endif
-            v = activate4(v, out->act_a, out->act_b);
-            uint low, high;
-            PACK(low, v.x, v.y);
-            PACK(high, v.z, v.w);
-            low = transposed(low);
-            high = transposed(high);
-            if (inside[k])
-                *(__global uint2 *)to[k] = (uint2)(low, high);
-        }
-    }
-}
-
-__kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv_patch(TENSORS,
+__kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv_patch(CONV_TENSORS,
     __global const T *weights, __global const float *restrict bias, int tile_count,
     int channel_tiles, int column_tiles, int slabs, int image_lines, int wrap, int columns,
     int pitch, int rows, int samples, int height, int width, int out_height, int out_width,
     int taps, int kernel_w, int stride_h, int dilation_h, int dilation_w, int pad_top,
-    int pad_left, int x_end, int y_end, int x_sample, int x_row, int x_pixel, int y_sample,
-    int y_row, int y_pixel, int r_sample, int r_row, int r_pixel, float act_a, float act_b) {
+    int pad_left, int x_end, int y_end, int x_channel, int x_sample, int x_row, int x_pixel,
+    int y_sample, int y_row, int y_pixel, int r_sample, int r_row, int r_pixel, float act_a,
+    float act_b) {
     LOCAL(memory, PATCH_BYTES *BUFFERS / 16);
     uint thread = get_local_id(0), warp = thread >> 5;
     int groups = get_num_groups(0);
     struct tiles tiles = {channel_tiles, column_tiles, image_lines};
     struct image image = {x + x_at, samples, height, width, x_end, x_sample, x_row, x_pixel,
-        stride_h, pad_top, pad_left, columns, pitch, rows, wrap};
+        x_channel, stride_h, pad_top, pad_left, columns, pitch, rows, wrap};
     struct results out = {.y = y + y_at,
 #ifdef RESIDUAL
         .residual = residual + residual_at,
@@ -286,9 +207,9 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv_patch(TE
 #endif
         .bias = bias,
         .samples = samples,
-        .out_height = out_height,
-        .out_width = out_width,
-        .image_lines = image_lines,
+        .out_height = out_height / POOL_SIDE,
+        .out_width = out_width / POOL_SIDE,
+        .image_lines = image_lines / POOL_SIDE,
         .channels_end = y_end,
         .y_sample = y_sample,
         .y_row = y_row,
@@ -308,7 +229,7 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv_patch(TE
     struct copier next = begin_patch(&image, at, 0, buffer, thread);
 #pragma unroll 4
     for (int i = 0; i < passes; i++)
-        copy_pixel(&next, &image, lines_a_pass, places_a_pass);
+        copy_pixel(&next, &image, lines_a_pass, places_a_pass, thread);
     for (int tile = get_group_id(0); tile < tile_count; tile += groups) {
         __global const uint *next_weights = (__global const uint *)weights
             + ((size_t)at.channel_tile * WARPGROUPS + warp / 4) * slabs * STEPS * STEP_WORDS

@@ -1,5 +1,7 @@
 #include "kernels/conv/variants.h"
 
+#include <math.h>
+
 /* The sum of one output element, in row-major tensors. */
 static double sum_at(const struct e2b_conv_params *params, const struct e2b_conv_geometry *g,
     const double *x, const double *w, int64_t oy, int64_t ox) {
@@ -24,17 +26,23 @@ void e2b_conv_reference(const struct e2b_call *call, const double *const *in, do
     const double *residual = params->epilogue.residual_input ? in[E2B_CONV_RESIDUAL] : NULL;
     struct e2b_conv_geometry g;
     e2b_conv_geometry(call, &g);
+    const int64_t window[] = {e2b_conv_pool_side(params, 0), e2b_conv_pool_side(params, 1)};
     int64_t at = 0;
     for (int64_t n = 0; n < g.n; n++)
         for (int64_t m = 0; m < g.m; m++) {
             int64_t channel = n * g.c + m / g.group_m * g.group_c;
             const double *x = in[E2B_CONV_X] + channel * g.h * g.w;
             const double *w = in[E2B_CONV_W] + m * g.group_c * g.kh * g.kw;
-            for (int64_t oy = 0; oy < g.oh; oy++)
-                for (int64_t ox = 0; ox < g.ow; ox++, at++) {
-                    double sum = sum_at(params, &g, x, w, oy, ox) + (bias ? bias[m] : 0)
-                        + (residual ? residual[at] : 0);
-                    out[0][at] = e2b_activation_apply(&params->epilogue.activation, sum);
+            for (int64_t oy = 0; oy < g.oh; oy += window[0])
+                for (int64_t ox = 0; ox < g.ow; ox += window[1], at++) {
+                    double more = (bias ? bias[m] : 0) + (residual ? residual[at] : 0);
+                    out[0][at] = -INFINITY;
+                    for (int64_t i = 0; i < window[0] * window[1]; i++) {
+                        double sum =
+                            more + sum_at(params, &g, x, w, oy + i / window[1], ox + i % window[1]);
+                        out[0][at] = fmax(
+                            out[0][at], e2b_activation_apply(&params->epilogue.activation, sum));
+                    }
                 }
         }
 }

@@ -23,6 +23,10 @@ E2B_CONV_VARIANT(mma);           /* tensor cores: see kernels/common/mma.h */
 E2B_CONV_VARIANT(tile);          /* GPU: implicit GEMM through local memory */
 E2B_CONV_VARIANT(direct);        /* a work-item an element, any case */
 
+/* Rows (0) or columns (1) of which an output is the largest, 1 without a pool. */
+int64_t e2b_conv_pool_side(const struct e2b_conv_params *params, int axis);
+bool e2b_conv_has_pool(const struct e2b_conv_params *params);
+
 /* How many tuning candidates these variants have. */
 int e2b_conv_panel_candidates(const struct e2b_call *call);
 int e2b_conv_depthwise_candidates(const struct e2b_call *call);
@@ -33,7 +37,8 @@ bool e2b_conv_patch_yields(const struct e2b_call *call);
 double e2b_conv_mma_cost(const struct e2b_call *call); /* as e2b_mma_cost */
 
 /* Why a kernel cannot run, or NULL: for what it writes and adds, and the size of tensors; for
- * weights that it wants packed; for both and a channels-last image. */
+ * weights that it wants packed; for both, a pool, and another image than one that is channels-last
+ * and of the output's type. */
 const char *e2b_conv_refuses_result(const struct e2b_call *call);
 const char *e2b_conv_refuses_weights(const struct e2b_call *call);
 const char *e2b_conv_refuses_packed(const struct e2b_call *call);
@@ -42,8 +47,8 @@ extern const struct e2b_source e2b_source_conv, e2b_source_panel, e2b_source_dep
     e2b_source_depthwise_cpu;
 
 /* A launch of one of this folder's kernels with the options that all of them know (storage type,
- * ACTIVATION, RESIDUAL) and `more`, and its first arguments, CONV_TENSORS of conv.clh. NULL when
- * out of memory. */
+ * ACTIVATION, RESIDUAL, X_F32) and `more`, and its first arguments, CONV_TENSORS of conv.clh. NULL
+ * when out of memory. */
 struct e2b_launch *e2b_conv_launch(const struct e2b_call *call, struct e2b_launch_list *list,
     const struct e2b_source *source, const char *kernel, const char *more);
 /* Append the last arguments, CONV_GEOMETRY there. */

@@ -232,6 +232,7 @@ int64_t e2b_plan_arena_bytes(const struct e2b_plan *plan) {
 
 void e2b_plan_suit_graph(const struct e2b_traits *traits, struct e2b_graph_options *options) {
     options->channel_align = traits->channel_align;
-    options->planar = options->core_caches = traits->is_cpu;
+    options->traits = traits;
+    options->core_caches = traits->is_cpu;
     options->sums_rows = traits->ptx_sm >= E2B_MMA_SM;
 }

@@ -78,7 +78,7 @@ struct e2b_graph_options {
     int batch;
     enum e2b_dtype precision;
     int channel_align;
-    bool planar;       /* the device reads images of few channels as they lie: see op.h */
+    const struct e2b_traits *traits; /* whose variants are asked what they can; NULL: none are */
     bool sums_rows;    /* products have fast variants that tell and take sums of rows */
     bool joins_blocks; /* inverted residuals have a fast variant that is one launch */
     bool core_caches;  /* a work-item has a cache to itself: nodes that can share it are merged */

@@ -72,15 +72,13 @@ struct wish {
     enum e2b_dtype dtype;
     bool any_layout;
     enum e2b_layout layout;
-    bool or_planar; /* row-major will do as well */
 };
 
 static bool is_granted(const struct e2b_tensor *tensor, const struct wish *wish) {
     int rank = tensor->shape.rank;
     if (tensor->dtype != wish->dtype)
         return false;
-    if (wish->any_layout
-        || (wish->or_planar && tensor->layout == E2B_ROW_MAJOR && tensor->stride[rank - 1] == 1))
+    if (wish->any_layout)
         return true;
     return tensor->layout == wish->layout
         && (wish->layout == E2B_CHANNELS_LAST || rank == 0 || tensor->stride[rank - 1] == 1);
@@ -132,24 +130,7 @@ static struct wish wish_of(const struct layout *layout, const struct e2b_op *op,
     wish.any_layout = op->layout == E2B_LAYOUT_FOLLOW || op->layout == E2B_LAYOUT_VIEW;
     wish.layout =
         op->layout == E2B_LAYOUT_IMAGE && is_image(tensor) ? E2B_CHANNELS_LAST : E2B_ROW_MAJOR;
-    wish.or_planar = wish.layout == E2B_CHANNELS_LAST && layout->options->planar && input == 0
-        && tensor->shape.dims[1] <= op->planar_channels;
     return wish;
-}
-
-static enum e2b_status convert_inputs(struct layout *layout, int node, struct e2b_error *err) {
-    for (int k = 0; k < layout->net->graph.nodes[node].input_count; k++) {
-        int value = layout->net->graph.nodes[node].inputs[k];
-        if (!is_varying(layout, value))
-            continue;
-        struct wish wish =
-            wish_of(layout, layout->net->graph.nodes[node].op, k, tensor_of(layout, value));
-        int granted = grant(layout, value, &wish, err);
-        if (granted < 0)
-            return err->status;
-        layout->net->graph.nodes[node].inputs[k] = granted;
-    }
-    return E2B_OK;
 }
 
 static int first_varying(const struct layout *layout, const struct e2b_node *node) {
@@ -215,16 +196,54 @@ static void place_output(struct layout *layout, int value) {
         set_slot_stride(tensor, strides[output], is_batchable(layout));
 }
 
+/* As the node's kernels write it. */
+static void lay_output(
+    const struct layout *layout, const struct e2b_node *node, int k, struct e2b_tensor *tensor) {
+    tensor->layout = output_layout(layout, node, node->outputs[k]);
+    tensor->dtype =
+        e2b_op_output_is_fp32(node->op, k) ? E2B_F32 : inner_dtype(layout, tensor->dtype);
+    e2b_tensor_set_dense(tensor, layout->options->channel_align);
+}
+
+/* Whether a fast variant of the node reads its image, of few channels, as it lies. */
+static bool reads_planes(const struct layout *layout, int index) {
+    const struct e2b_node *node = &layout->net->graph.nodes[index];
+    const struct e2b_tensor *image = tensor_of(layout, node->inputs[0]);
+    if (!layout->options->traits || !is_image(image) || image->layout != E2B_ROW_MAJOR
+        || image->stride[image->shape.rank - 1] != 1
+        || image->shape.dims[1] > node->op->planar_channels)
+        return false;
+    struct e2b_operand inputs[E2B_MAX_INPUTS], outputs[E2B_MAX_OUTPUTS];
+    struct e2b_call call;
+    e2b_graph_call(&layout->net->graph, index, inputs, outputs, &call);
+    for (int k = 0; k < node->output_count; k++)
+        lay_output(layout, node, k, &outputs[k].tensor);
+    call.traits = layout->options->traits;
+    return e2b_op_has_fast_variant(&call);
+}
+
+static enum e2b_status convert_inputs(struct layout *layout, int node, struct e2b_error *err) {
+    for (int k = 0; k < layout->net->graph.nodes[node].input_count; k++) {
+        int value = layout->net->graph.nodes[node].inputs[k];
+        if (!is_varying(layout, value) || (k == 0 && reads_planes(layout, node)))
+            continue;
+        struct wish wish =
+            wish_of(layout, layout->net->graph.nodes[node].op, k, tensor_of(layout, value));
+        int granted = grant(layout, value, &wish, err);
+        if (granted < 0)
+            return err->status;
+        layout->net->graph.nodes[node].inputs[k] = granted;
+    }
+    return E2B_OK;
+}
+
 static void set_outputs(struct layout *layout, int index) {
     const struct e2b_node *node = &layout->net->graph.nodes[index];
     for (int k = 0; k < node->output_count; k++) {
         if (node->outputs[k] < 0)
             continue;
         struct e2b_tensor *tensor = tensor_of(layout, node->outputs[k]);
-        tensor->layout = output_layout(layout, node, node->outputs[k]);
-        tensor->dtype =
-            e2b_op_output_is_fp32(node->op, k) ? E2B_F32 : inner_dtype(layout, tensor->dtype);
-        e2b_tensor_set_dense(tensor, layout->options->channel_align);
+        lay_output(layout, node, k, tensor);
         place_output(layout, node->outputs[k]);
     }
 }

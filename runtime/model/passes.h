@@ -68,6 +68,11 @@ enum e2b_status e2b_pass_blocks(
 enum e2b_status e2b_pass_layout(
     struct e2b_network *net, const struct e2b_graph_options *options, struct e2b_error *err);
 
+/* A maximum pool and the convolution whose output it alone reads become one, where the device,
+ * options->traits, is expected to do that faster. */
+enum e2b_status e2b_pass_max_pool(
+    struct e2b_network *net, const struct e2b_graph_options *options, struct e2b_error *err);
+
 /* Give every value its storage and offset; concatenations are written in place where the parts
  * allow it; slot strides at the edges; lifetimes. */
 enum e2b_status e2b_pass_storage(

@@ -40,6 +40,13 @@ static void lay_out(const struct e2b_op_run *run, bool output, bool is_fp32, boo
         widen(tensor, align);
 }
 
+/* Whether an input is tried as the row-major image of fp32 that the operator takes too. */
+static bool is_planar(const struct e2b_op_run *run, int input) {
+    const struct e2b_call *call = &run->problem->call;
+    return input == 0 && !run->setup.wide && call->op->planar_channels > 0
+        && call->inputs[0].tensor.shape.dims[1] <= call->op->planar_channels;
+}
+
 static void add_value(struct e2b_op_run *run, const struct e2b_operand *operand, int operand_index,
     int value, enum e2b_storage_kind kind, int index, bool channels_last) {
     struct e2b_value *to = &run->values[value];
@@ -52,7 +59,8 @@ static void add_value(struct e2b_op_run *run, const struct e2b_operand *operand,
         return;
     bool is_output = kind == E2B_STORAGE_OUTPUT;
     bool is_fp32 = (is_output ? e2b_op_output_is_fp32 : e2b_op_input_is_fp32)(
-        run->problem->call.op, operand_index);
+                       run->problem->call.op, operand_index)
+        || (!is_output && is_planar(run, operand_index));
     lay_out(run, is_output, is_fp32, channels_last, &to->tensor);
     int64_t extent = e2b_tensor_extent(&to->tensor, run->setup.device->traits.channel_align);
     to->storage = run->graph.storage_count++;
@@ -60,14 +68,6 @@ static void add_value(struct e2b_op_run *run, const struct e2b_operand *operand,
     run->storages[to->storage] = (struct e2b_storage){.kind = kind,
         .index = index,
         .bytes = (extent + 2 * GUARD) * (int64_t)e2b_dtype_bytes(to->tensor.dtype)};
-}
-
-/* Whether an input is tried as the row-major image that the operator takes too. */
-static bool is_planar(const struct e2b_op_run *run, int input) {
-    const struct e2b_call *call = &run->problem->call;
-    return input == 0 && !run->setup.wide && run->setup.device->traits.is_cpu
-        && call->op->planar_channels > 0
-        && call->inputs[0].tensor.shape.dims[1] <= call->op->planar_channels;
 }
 
 void e2b_op_run_init(struct e2b_op_run *run, const struct e2b_op_problem *problem,

@@ -82,6 +82,7 @@ static enum e2b_status collect(
     const struct e2b_graph_options options = {.batch = atoi(args[3]),
         .precision = strcmp(args[2], "fp16") ? E2B_F32 : E2B_F16,
         .channel_align = device->traits.channel_align,
+        .traits = &device->traits,
         .sums_rows = true,
         .image = {.input = -1}};
     if (e2b_model_load(args[1], &model, err) == E2B_OK

@@ -7,6 +7,15 @@
 #define RELU                                                                                       \
     { E2B_ACT_RELU, 0, 0 }
 
+static void pool_2x2(void *params) {
+    struct e2b_conv_params *conv = params;
+    conv->pool[0] = conv->pool[1] = 2;
+}
+
+static void pool_3x1(void *params) {
+    ((struct e2b_conv_params *)params)->pool[0] = 3;
+}
+
 static const struct e2b_op_case cases[] = {
     {"by hand", "conv", ATTRS(PADS(0, 0, 0, 0)),
         INPUTS(IN(F32, SHAPE(1, 1, 2, 2), .values = VALUES(1, 2, 3, 4)),
@@ -39,6 +48,28 @@ static const struct e2b_op_case cases[] = {
         INPUTS(F32(1, 260, 14, 14), CONST_F32(90, 260, 3, 3), CONST_F32(90))},
     {"3x3 of several spans of channels", "conv", ATTRS(PADS(1, 1, 1, 1)),
         INPUTS(F32(1, 54, 31, 30), CONST_F32(140, 54, 3, 3), CONST_F32(140))},
+    {"pooled, by hand", "conv",
+        INPUTS(IN(F32, SHAPE(1, 1, 2, 5), .values = VALUES(1, 2, 3, 4, 9, 5, 6, 7, 8, 9)),
+            IN(F32, SHAPE(1, 1, 1, 1), .constant = true, .values = VALUES(-2))),
+        .adjust = pool_2x2, .expected = VALUES(-2, -6), .expected_count = 2},
+    {"pooled, all fused", "conv", ATTRS(PADS(1, 1, 1, 1)),
+        INPUTS(F32(2, 40, 14, 18), CONST_F32(72, 40, 3, 3), CONST_F32(72)), .activation = RELU,
+        .adjust = pool_2x2},
+    {"pooled, of more patches than groups", "conv", ATTRS(PADS(1, 1, 1, 1)),
+        INPUTS(F32(3, 68, 31, 35), CONST_F32(130, 68, 3, 3), CONST_F32(130)),
+        .activation = {E2B_ACT_SILU, 0, 0}, .adjust = pool_2x2},
+    {"pooled, first layer", "conv", ATTRS(PADS(2, 2, 2, 2)),
+        INPUTS(F32(5, 1, 28, 26), CONST_F32(6, 1, 5, 5), CONST_F32(6)), .activation = RELU,
+        .adjust = pool_2x2},
+    {"pooled, few lines of many images", "conv", ATTRS(PADS(1, 1, 1, 1)),
+        INPUTS(F32(9, 16, 3, 9), CONST_F32(16, 16, 3, 3)), .adjust = pool_2x2},
+    {"pooled by other windows", "conv", ATTRS(PADS(1, 1, 1, 1)),
+        INPUTS(F32(2, 16, 8, 7), CONST_F32(16, 16, 3, 3), CONST_F32(16)), .adjust = pool_3x1},
+    {"a pool larger than what it pools", "conv", INPUTS(F32(1, 8, 2, 4), CONST_F32(9, 8, 2, 2)),
+        .adjust = pool_2x2, .fails = "no whole window"},
+    {"a pool and a residual", "conv",
+        INPUTS(F32(1, 8, 4, 4), CONST_F32(9, 8, 1, 1), ABSENT, F32(1, 9, 2, 2)), .adjust = pool_2x2,
+        .fails = "both"},
     {"residual without bias", "conv",
         INPUTS(F32(1, 8, 4, 4), CONST_F32(9, 8, 1, 1), ABSENT, F32(1, 9, 4, 4)),
         .activation = {E2B_ACT_SILU, 0, 0}},

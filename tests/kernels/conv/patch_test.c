@@ -89,9 +89,43 @@ static void it_yields_where_implicit_gemm_was_faster(void **state) {
     }
 }
 
+/* VGG-16's layers before pools, see docs/results/gpu-convolutions-2026-11-29.md. */
+static void it_pools_where_that_was_faster(void **state) {
+    (void)state;
+    static const struct {
+        int64_t n, channels, side;
+        bool pools;
+    } layers[] = {
+        {1, 64, 224, true},
+        {1, 512, 28, false},
+        {1, 512, 14, false},
+        {8, 128, 112, true},
+        {32, 64, 224, true},
+        {32, 128, 112, true},
+        {32, 256, 56, true},
+        {32, 512, 28, false},
+        {32, 512, 14, false},
+        {128, 64, 224, true},
+        {128, 128, 112, true},
+        {128, 256, 56, true},
+        {128, 512, 28, false},
+        {128, 512, 14, false},
+    };
+    for (size_t i = 0; i < sizeof layers / sizeof layers[0]; i++) {
+        struct layer layer;
+        make(&layer, layers[i].n, layers[i].channels, layers[i].channels, layers[i].side, 3, 1);
+        layer.params.pool[0] = layer.params.pool[1] = 2;
+        layer.output.tensor = image(layers[i].n, layers[i].channels, layers[i].side / 2);
+        if (e2b_conv_pools(&layer.call) != layers[i].pools)
+            fail_msg("layer %zu %s", i, layers[i].pools ? "does not pool" : "pools");
+        free((void *)layer.weights.data);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_yields_where_implicit_gemm_was_faster),
+        cmocka_unit_test(it_pools_where_that_was_faster),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

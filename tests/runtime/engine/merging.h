@@ -5,8 +5,8 @@
 #include "runtime/engine/instance.h"
 
 #define MERGING_BATCH 3 /* at most */
-#define MERGING_CHANNELS 8
-#define MERGING_SIDE 14
+#define MERGING_CHANNELS 4
+#define MERGING_SIDE 20
 #define MERGING_IN (MERGING_CHANNELS * MERGING_SIDE * MERGING_SIDE)
 #define MERGING_OUT 10
 

@@ -1,3 +1,4 @@
+#include "kernels/conv/conv.h"
 #include "runtime/model/passes.h"
 #include "tests/runtime/model/onnx_builder.h"
 #include "tests/runtime/model/stored_run.h"
@@ -10,6 +11,12 @@ static const struct e2b_graph_options options = {.batch = 3,
     .input_stride = input_strides,
     .output_stride = output_strides,
     .image = {.input = -1}};
+
+static const struct e2b_traits processor = {.device = "testing",
+    .is_cpu = true,
+    .compute_units = 2,
+    .vector_bytes = 32,
+    .channel_align = 8};
 
 static struct e2b_builder *start(void) {
     struct e2b_builder *builder = e2b_builder_create(13);
@@ -48,7 +55,7 @@ static void few_channels_are_read_as_they_lie_where_a_device_can(void **state) {
     (void)state;
     struct e2b_builder *builder = start();
     struct e2b_graph_options planar = options;
-    planar.planar = true;
+    planar.traits = &processor;
     e2b_builder_node(builder, "Conv", "x,w", "a");
     e2b_builder_node(builder, "Conv", "a,v", "y");
     struct e2b_model *model = e2b_builder_model(builder);
@@ -59,6 +66,35 @@ static void few_channels_are_read_as_they_lie_where_a_device_can(void **state) {
     assert_int_equal(value(graph, graph->nodes[1].inputs[0])->tensor.stride[1], 1);
     e2b_graph_destroy(graph);
     e2b_model_destroy(model);
+}
+
+/* Of fp32 inside a graph of fp16 too, where a variant converts what it reads. */
+static void images_of_users_are_read_as_they_lie(void **state) {
+    (void)state;
+    static const struct e2b_traits hopper = {.device = "testing",
+        .ptx_sm = 90,
+        .compute_units = 1,
+        .local_bytes = 232448,
+        .max_group = 1024,
+        .channel_align = 8};
+    static const struct e2b_traits *const traits[] = {&hopper, &processor, NULL};
+    for (int i = 0; i < 3; i++) {
+        struct e2b_builder *builder = start();
+        struct e2b_graph_options half = options;
+        half.batch = 60; /* more than are read at once */
+        half.precision = E2B_F16;
+        half.traits = traits[i];
+        e2b_builder_node(builder, "Conv", "x,w", "a");
+        e2b_builder_node(builder, "Conv", "a,v", "y");
+        struct e2b_model *model = e2b_builder_model(builder);
+        struct e2b_graph *graph = e2b_check_graph(model, &half, 2e-2);
+        assert_int_equal(graph->nodes[0].op == &e2b_op_conv, traits[i] != NULL);
+        assert_int_equal(
+            value(graph, graph->nodes[0].outputs[0])->tensor.layout, E2B_CHANNELS_LAST);
+        assert_int_equal(value(graph, graph->nodes[0].outputs[0])->tensor.dtype, E2B_F16);
+        e2b_graph_destroy(graph);
+        e2b_model_destroy(model);
+    }
 }
 
 /* Readers share one conversion. */
@@ -270,6 +306,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(images_are_channels_last_inside),
         cmocka_unit_test(few_channels_are_read_as_they_lie_where_a_device_can),
+        cmocka_unit_test(images_of_users_are_read_as_they_lie),
         cmocka_unit_test(conversions_are_shared),
         cmocka_unit_test(half_inside_float_at_the_edges),
         cmocka_unit_test(results_go_straight_to_slots),
