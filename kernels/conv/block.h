@@ -19,6 +19,10 @@ struct e2b_block_part {
  */
 void e2b_block_separate(const struct e2b_call *call, struct e2b_block_part parts[E2B_BLOCK_PARTS]);
 
+E2B_CONV_VARIANT(block_mma);   /* tensor cores: wide images stay in local memory */
 E2B_CONV_VARIANT(block_apart); /* the convolutions one after another */
+int e2b_conv_block_mma_candidates(const struct e2b_call *call);
+/* Whether the convolutions are expected to be faster apart. */
+bool e2b_conv_block_mma_yields(const struct e2b_call *call);
 
 #endif

@@ -138,9 +138,14 @@ static double flops(const struct e2b_call *call) {
 }
 
 static const struct e2b_variant variants[] = {
+    {"mma", e2b_conv_block_mma_accepts, e2b_conv_block_mma_candidates, e2b_conv_block_mma_emit},
     {"apart", e2b_conv_block_apart_accepts, NULL, e2b_conv_block_apart_emit},
     {0},
 };
+
+static bool yields(const struct e2b_variant *variant, const struct e2b_call *call) {
+    return variant->emit == e2b_conv_block_mma_emit && e2b_conv_block_mma_yields(call);
+}
 
 const struct e2b_op e2b_op_inverted_residual = {
     .name = "inverted_residual",
@@ -150,6 +155,7 @@ const struct e2b_op e2b_op_inverted_residual = {
     .infer = infer,
     .reference = reference,
     .variants = variants,
+    .yields = yields,
     .flops = flops,
     .has_epilogue = true,
     .epilogue_offset = offsetof(struct e2b_inverted_residual_params, epilogue),

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-extern const struct e2b_op_cases e2b_cases_conv, e2b_cases_gemm, e2b_cases_attention,
-    e2b_cases_pool, e2b_cases_move, e2b_cases_norm;
+extern const struct e2b_op_cases e2b_cases_conv, e2b_cases_inverted_residual, e2b_cases_gemm,
+    e2b_cases_attention, e2b_cases_pool, e2b_cases_move, e2b_cases_norm;
 
 static struct e2b_device *open_device(int sm, bool late) {
     static char cache[512];
@@ -97,6 +97,11 @@ static void convolutions_by_patches(void **state) {
     run_some(&e2b_cases_conv, "patch", 90, true, 100);
 }
 
+static void inverted_residuals(void **state) {
+    (void)state;
+    run_some(&e2b_cases_inverted_residual, "mma", 80, true, 4);
+}
+
 static void depthwise_convolutions(void **state) {
     (void)state;
     run(&e2b_cases_conv, "depthwise", 0, false);
@@ -154,6 +159,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(convolutions_by_warps),
         cmocka_unit_test(convolutions_by_warpgroups),
         cmocka_unit_test(convolutions_by_patches),
+        cmocka_unit_test(inverted_residuals),
         cmocka_unit_test(depthwise_convolutions),
         cmocka_unit_test(pools),
         cmocka_unit_test(moves),

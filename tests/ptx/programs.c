@@ -84,6 +84,7 @@ static enum e2b_status collect(
         .channel_align = device->traits.channel_align,
         .traits = &device->traits,
         .sums_rows = true,
+        .joins_blocks = !strcmp(args[2], "fp16"),
         .image = {.input = -1}};
     if (e2b_model_load(args[1], &model, err) == E2B_OK
         && e2b_graph_create(model, &options, &graph, err) == E2B_OK)

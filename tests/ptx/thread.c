@@ -110,8 +110,24 @@ static void compute_float(
     ptx_set(t, OP(0), float_bits(i->type, result));
 }
 
+static void compute_halves(
+    struct ptx_thread *t, const struct ptx_inst *i, double (*function)(double, double, double)) {
+    uint64_t result = 0;
+    for (int shift = 0; shift < 32; shift += 16) {
+        double v[3] = {0};
+        for (int k = 1; k < i->count && k < 4; k++)
+            v[k - 1] = to_double(PTX_F16, GET(k) >> shift & 0xffff);
+        result |= float_bits(PTX_F16, function(v[0], v[1], v[2])) << shift;
+    }
+    ptx_set(t, OP(0), result);
+}
+
 static void compute(struct ptx_thread *t, const struct ptx_inst *i,
     int64_t (*integer)(int64_t, int64_t, int64_t), double (*floating)(double, double, double)) {
+    if (i->type == PTX_F16X2) {
+        compute_halves(t, i, floating);
+        return;
+    }
     if (is_float(i->type)) {
         compute_float(t, i, floating);
         return;
@@ -326,7 +342,9 @@ static uint64_t saturated(enum ptx_type type, double value) {
 EXEC(convert) {
     enum ptx_type from = i->type, to = i->from;
     if (to == PTX_F16X2) {
-        uint64_t high = float_bits(PTX_F16, FLOAT(1)), low = float_bits(PTX_F16, FLOAT(2));
+        double least = ptx_has(i, ".relu") ? 0 : -INFINITY;
+        uint64_t high = float_bits(PTX_F16, fmax(FLOAT(1), least)),
+                 low = float_bits(PTX_F16, fmax(FLOAT(2), least));
         ptx_set(t, OP(0), high << 16 | low);
     } else if (to == PTX_TF32) {
         ptx_set(t, OP(0), (GET(1) + 0x1000) & 0xffffe000);

@@ -5,17 +5,25 @@
 #define PADS(...) INTS("pads", __VA_ARGS__)
 #define STRIDES(...) INTS("strides", __VA_ARGS__)
 
-static void set_between(void *params, enum e2b_activation_kind kind) {
+static void set_between(void *params, enum e2b_activation_kind kind, float a) {
     struct e2b_inverted_residual_params *block = params;
-    block->depthwise.epilogue.activation = (struct e2b_activation){kind, 0, 0.5f};
+    block->depthwise.epilogue.activation = (struct e2b_activation){kind, a, 0.5f};
 }
 
 static void clip_between(void *params) {
-    set_between(params, E2B_ACT_CLIP);
+    set_between(params, E2B_ACT_CLIP, 0);
+}
+
+static void clip_both_sides(void *params) {
+    set_between(params, E2B_ACT_CLIP, -0.25f);
+}
+
+static void relu_between(void *params) {
+    set_between(params, E2B_ACT_RELU, 0);
 }
 
 static void hard_swish_between(void *params) {
-    set_between(params, E2B_ACT_HARD_SWISH);
+    set_between(params, E2B_ACT_HARD_SWISH, 0);
 }
 
 static const struct e2b_op_case cases[] = {
@@ -46,6 +54,15 @@ static const struct e2b_op_case cases[] = {
         INPUTS(F32(1, 9, 12, 12), CONST_F32(40, 9, 1, 1), ABSENT, CONST_F32(40, 1, 5, 5), ABSENT,
             CONST_F32(10, 40, 1, 1)),
         .adjust = hard_swish_between},
+    {"block of 2x4, strides that differ", "inverted_residual",
+        ATTRS(PADS(0, 1, 0, 0), STRIDES(1, 3), INT("group", 64)),
+        INPUTS(F32(1, 16, 9, 30), CONST_F32(64, 16, 1, 1), CONST_F32(64), CONST_F32(64, 1, 2, 4),
+            CONST_F32(64), CONST_F32(24, 64, 1, 1), CONST_F32(24)),
+        .adjust = relu_between},
+    {"block clipped on both sides", "inverted_residual", ATTRS(PADS(1, 1, 1, 1), INT("group", 136)),
+        INPUTS(F32(2, 8, 8, 8), CONST_F32(136, 8, 1, 1), CONST_F32(136), CONST_F32(136, 1, 3, 3),
+            CONST_F32(136), CONST_F32(8, 136, 1, 1), ABSENT, F32(2, 8, 8, 8)),
+        .adjust = clip_both_sides},
     {"block without expansion, an activation at its end", "inverted_residual",
         ATTRS(PADS(1, 1, 1, 1), INT("group", 36)),
         INPUTS(F32(2, 36, 13, 18), ABSENT, ABSENT, CONST_F32(36, 1, 3, 3), CONST_F32(36),
