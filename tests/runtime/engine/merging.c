@@ -111,12 +111,9 @@ static struct e2b_model *small_network(void) {
 static struct merging open_plan(struct e2b_device *device, int batch, enum e2b_dtype precision,
     const struct e2b_plan_options *wanted) {
     struct merging rig = {.device = device, .model = small_network()};
-    const struct e2b_graph_options options = {.batch = batch,
-        .precision = precision,
-        .channel_align = device->traits.channel_align,
-        .traits = &device->traits,
-        .sums_rows = device->traits.ptx_sm >= E2B_MMA_SM,
-        .image = {.input = -1}};
+    struct e2b_graph_options options = {
+        .batch = batch, .precision = precision, .image = {.input = -1}};
+    e2b_plan_suit_graph(&device->traits, &options);
     struct e2b_error err = {0};
     assert_ok(e2b_graph_create(rig.model, &options, &rig.graph, &err), err);
     assert_ok(e2b_weights_create(device, &rig.weights, &err), err);
