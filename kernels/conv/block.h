@@ -1,11 +1,11 @@
-/* Inside inverted_residual: its parts, and its variants. */
+/* Inside inverted_residual: its parts, its variants, and what they share. */
 #ifndef E2B_KERNELS_CONV_BLOCK_H
 #define E2B_KERNELS_CONV_BLOCK_H
 
 #include "kernels/conv/inverted_residual.h"
 #include "kernels/conv/variants.h"
 
-enum e2b_block_part_index { E2B_EXPANSION, E2B_DEPTHWISE, E2B_PROJECTION, E2B_BLOCK_PARTS };
+enum e2b_block_part_index { E2B_EXPANSION, E2B_MIDDLE, E2B_PROJECTION, E2B_BLOCK_PARTS };
 
 /* A convolution of the block as a call of its own. */
 struct e2b_block_part {
@@ -19,10 +19,35 @@ struct e2b_block_part {
  */
 void e2b_block_separate(const struct e2b_call *call, struct e2b_block_part parts[E2B_BLOCK_PARTS]);
 
+E2B_CONV_VARIANT(bottleneck);  /* warpgroups: a full convolution between, of few channels */
 E2B_CONV_VARIANT(block_mma);   /* tensor cores: wide images stay in local memory */
 E2B_CONV_VARIANT(block_apart); /* the convolutions one after another */
 int e2b_conv_block_mma_candidates(const struct e2b_call *call);
 /* Whether the convolutions are expected to be faster apart. */
+bool e2b_conv_bottleneck_yields(const struct e2b_call *call);
 bool e2b_conv_block_mma_yields(const struct e2b_call *call);
+
+/* For the variants that are one launch: */
+
+bool e2b_block_is_depthwise(const struct e2b_call *call);
+/* Why none of them can run, or NULL: types, layout, activations. */
+const char *e2b_block_refuses(const struct e2b_call *call);
+/* NULL if the input is absent or not constant. */
+const struct e2b_constant *e2b_block_constant(const struct e2b_call *call, int input);
+
+/* The launch with the options that their kernels know (see block_words.clh; RESIDUAL) and `more`,
+ * and its tensors; NULL when out of memory. Its last arguments: height, width, those of the output,
+ * pad_top, pad_left, ends of channels and strides of samples, rows and pixels as conv.clh names
+ * them, the activation's numbers. */
+struct e2b_launch *e2b_block_launch(const struct e2b_call *call, struct e2b_launch_list *list,
+    const struct e2b_source *source, const char *kernel, const char *more);
+void e2b_block_add_geometry(const struct e2b_call *call, struct e2b_launch *launch);
+
+#define E2B_BLOCK_LAUNCH_NS 6300.0
+double e2b_block_units(const struct e2b_call *call); /* compute units */
+/* What the device's memory takes for the images at a block's ends; and the convolutions apart,
+ * which it limits. */
+double e2b_block_memory_ns(const struct e2b_call *call);
+double e2b_block_apart_ns(const struct e2b_call *call);
 
 #endif

@@ -31,7 +31,8 @@ struct tile {
     int columns, strips, pairs, teams;
 };
 
-/* Of 32 that were timed, see docs/results, these are the best for one shape and batch or another. */
+/* Of 32 that were timed, see docs/results, these are the best for one shape and batch or another.
+ */
 static const struct tile tiles[] = {
     {1, 4, 1, 1},
     {1, 4, 1, 2},
@@ -65,7 +66,7 @@ static struct problem problem_of(const struct e2b_call *call) {
     const struct e2b_shape *x = &call->inputs[E2B_BLOCK_X].tensor.shape;
     const struct e2b_shape *y = &call->outputs[0].tensor.shape;
     bool expands = e2b_has_input(call, E2B_BLOCK_EXPANSION_W);
-    struct problem p = {.depthwise = &params->depthwise, .wide = params->depthwise.group};
+    struct problem p = {.depthwise = &params->middle, .wide = params->middle.group};
     p.g = (struct e2b_conv_geometry){.n = x->dims[0],
         .c = x->dims[1],
         .h = x->dims[2],
@@ -73,8 +74,8 @@ static struct problem problem_of(const struct e2b_call *call) {
         .m = y->dims[1],
         .oh = y->dims[2],
         .ow = y->dims[3],
-        .kh = params->depthwise.kernel[0],
-        .kw = params->depthwise.kernel[1]};
+        .kh = params->middle.kernel[0],
+        .kw = params->middle.kernel[1]};
     p.steps = expands ? e2b_ceil_div(p.g.c, STEP_CHANNELS) : 0;
     p.slabs = e2b_ceil_div(p.wide, SLAB_CHANNELS);
     p.outputs = 2 * e2b_ceil_div(p.g.m, 2 * BLOCK_CHANNELS);
@@ -146,12 +147,6 @@ static bool fits(const struct e2b_call *call, const struct problem *p, const str
 #define GROUP_CYCLES 3650.0 /* that a group waits, to begin and to end */
 #define OVERLAP_LOST 0.14   /* share of the lesser of work and waiting that adds to the other */
 #define CYCLES_A_NS 1.9
-#define BYTES_A_NS 25.0 /* of a compute unit, from the device's memory */
-#define LAUNCH_NS 6300.0
-
-static double units_of(const struct e2b_call *call) {
-    return call->traits->compute_units > 0 ? (double)call->traits->compute_units : 1;
-}
 
 /* Cycles of a warp's slab, copies left out. */
 static double slab_cycles(const struct problem *p, const struct tile *tile, const struct cut *cut) {
@@ -168,29 +163,12 @@ static double cost_ns(
     double group = (double)(cut.warps * p->slabs) * slab
         + (double)(cut.warps * tile->teams) * WARP_CYCLES
         + (double)cut.copied_bytes / (WARP_ITEMS * COPY_BYTES) * COPY_CYCLES;
-    double work = groups * group / (units_of(call) * UNIT_QUARTERS);
+    double work = groups * group / (e2b_block_units(call) * UNIT_QUARTERS);
     double alone =
         (double)e2b_ceil_div(p->slabs, tile->teams) * (slab + SLAB_CYCLES) + GROUP_CYCLES;
-    double waiting = ceil(groups / (units_of(call) * (double)cut.resident)) * alone;
+    double waiting = ceil(groups / (e2b_block_units(call) * (double)cut.resident)) * alone;
     double most = work > waiting ? work : waiting, less = work + waiting - most;
-    return LAUNCH_NS + (most + OVERLAP_LOST * less) / CYCLES_A_NS;
-}
-
-/* Of the convolutions apart, which are limited by memory. */
-static double apart_ns(const struct e2b_call *call) {
-    struct e2b_block_part parts[E2B_BLOCK_PARTS];
-    double ns = 0, byte_ns = 1 / (BYTES_A_NS * units_of(call));
-    e2b_block_separate(call, parts);
-    for (int i = 0; i < E2B_BLOCK_PARTS; i++) {
-        const struct e2b_block_part *part = &parts[i];
-        if (!part->out.present)
-            continue;
-        double count = (double)e2b_shape_count(&part->in[E2B_CONV_X].tensor.shape)
-            + (double)e2b_shape_count(&part->out.tensor.shape)
-                * (part->in[E2B_CONV_RESIDUAL].present ? 2 : 1);
-        ns += LAUNCH_NS + count * (double)e2b_dtype_bytes(part->out.tensor.dtype) * byte_ns;
-    }
-    return ns;
+    return E2B_BLOCK_LAUNCH_NS + (most + OVERLAP_LOST * less) / CYCLES_A_NS;
 }
 
 static const struct tile *choose(const struct e2b_call *call, const struct problem *p) {
@@ -207,48 +185,19 @@ static const struct tile *choose(const struct e2b_call *call, const struct probl
     return best;
 }
 
-static bool same_activation(const struct e2b_activation *a, const struct e2b_activation *b) {
-    return a->kind == b->kind && !memcmp(&a->a, &b->a, sizeof a->a)
-        && !memcmp(&a->b, &b->b, sizeof a->b);
-}
-
-static const char *refuses_tensors(const struct e2b_call *call) {
-    struct e2b_block_part parts[E2B_BLOCK_PARTS];
-    e2b_block_separate(call, parts);
-    for (int i = 0; i < E2B_BLOCK_PARTS; i++) {
-        const char *refused =
-            parts[i].out.present ? e2b_conv_refuses_weights(&parts[i].call) : NULL;
-        if (refused)
-            return refused;
-    }
-    struct e2b_block_part *whole = &parts[E2B_PROJECTION];
-    whole->in[E2B_CONV_X] = call->inputs[E2B_BLOCK_X];
-    return e2b_conv_refuses_packed(&whole->call);
-}
-
 static const char *refuses(const struct e2b_call *call) {
     const struct e2b_inverted_residual_params *params = call->params;
-    const struct e2b_conv_params *depthwise = &params->depthwise;
+    const struct e2b_conv_params *depthwise = &params->middle;
     if (call->traits->ptx_sm < E2B_MMA_SM)
         return "needs PTX of sm_80";
-    if (call->outputs[0].tensor.dtype != E2B_F16)
-        return "not fp16";
-    if (call->group_items)
-        return "is not merged with others";
+    if (!e2b_block_is_depthwise(call))
+        return "a full convolution between";
     if (depthwise->dilation[0] != 1 || depthwise->dilation[1] != 1
         || depthwise->kernel[0] > MOST_KERNEL || depthwise->kernel[1] > MOST_KERNEL)
         return "dilated, or a kernel larger than 7";
-    if (params->epilogue.activation.kind != E2B_ACT_IDENTITY
-        && !same_activation(&params->epilogue.activation, &depthwise->epilogue.activation))
-        return "two activations";
-    const char *refused = refuses_tensors(call);
+    const char *refused = e2b_block_refuses(call);
     if (refused)
         return refused;
-    if (!e2b_octets_aligned(&call->inputs[E2B_BLOCK_X].tensor)
-        || !e2b_octets_aligned(&call->outputs[0].tensor)
-        || (e2b_has_input(call, E2B_BLOCK_RESIDUAL)
-            && !e2b_octets_aligned(&call->inputs[E2B_BLOCK_RESIDUAL].tensor)))
-        return "pixels are not at multiples of 8 elements";
     struct problem p = problem_of(call);
     return choose(call, &p) ? NULL : "no tile fits local memory and registers";
 }
@@ -264,7 +213,7 @@ bool e2b_conv_block_mma_yields(const struct e2b_call *call) {
     char reason[128];
     struct problem p = problem_of(call);
     return e2b_conv_block_apart_accepts(call, reason, sizeof reason)
-        && cost_ns(call, &p, choose(call, &p)) >= apart_ns(call);
+        && cost_ns(call, &p, choose(call, &p)) >= e2b_block_apart_ns(call);
 }
 
 int e2b_conv_block_mma_candidates(const struct e2b_call *call) {
@@ -360,10 +309,6 @@ static void pack_projection(const struct e2b_packing *packing, void *to) {
     }
 }
 
-static const struct e2b_constant *constant_of(const struct e2b_call *call, int input) {
-    return e2b_has_input(call, input) ? call->inputs[input].constant : NULL;
-}
-
 static int add_wide_weights(
     const struct e2b_call *call, const struct problem *p, struct e2b_launch_list *list) {
     const struct packed_block numbers = {.wide = p->wide,
@@ -371,10 +316,10 @@ static int add_wide_weights(
         .steps = p->steps,
         .taps = p->g.kh * p->g.kw,
         .slabs = p->slabs};
-    struct e2b_packing packing = {
-        .from = {constant_of(call, E2B_BLOCK_DEPTHWISE_W),
-            constant_of(call, E2B_BLOCK_DEPTHWISE_BIAS), constant_of(call, E2B_BLOCK_EXPANSION_W),
-            constant_of(call, E2B_BLOCK_EXPANSION_BIAS)},
+    struct e2b_packing packing = {.from = {e2b_block_constant(call, E2B_BLOCK_MIDDLE_W),
+                                      e2b_block_constant(call, E2B_BLOCK_MIDDLE_BIAS),
+                                      e2b_block_constant(call, E2B_BLOCK_EXPANSION_W),
+                                      e2b_block_constant(call, E2B_BLOCK_EXPANSION_BIAS)},
         .bytes = (size_t)(p->slabs * wide_weights_bytes(p)),
         .pack = pack_wide};
     _Static_assert(sizeof numbers <= sizeof packing.numbers, "numbers hold the packing's shape");
@@ -387,7 +332,7 @@ static int add_projection(
     const struct e2b_call *call, const struct problem *p, struct e2b_launch_list *list) {
     const struct packed_block numbers = {
         .wide = p->wide, .channels = p->g.m, .slabs = p->slabs, .outputs = p->outputs};
-    struct e2b_packing packing = {.from = {constant_of(call, E2B_BLOCK_PROJECTION_W)},
+    struct e2b_packing packing = {.from = {e2b_block_constant(call, E2B_BLOCK_PROJECTION_W)},
         .bytes = (size_t)(p->slabs * p->outputs * FRAGMENT_BYTES),
         .pack = pack_projection};
     memcpy(packing.numbers, &numbers, sizeof numbers);
@@ -395,44 +340,16 @@ static int add_projection(
     return e2b_launch_list_pack(list, &packing);
 }
 
-static void add_strides(struct e2b_launch *launch, const struct e2b_tensor *tensor) {
-    e2b_launch_int(launch, tensor->stride[0]);
-    e2b_launch_int(launch, tensor->stride[2]);
-    e2b_launch_int(launch, tensor->stride[3]);
-}
-
-static void add_geometry(const struct e2b_call *call, const struct problem *p,
-    const struct cut *cut, struct e2b_launch *launch) {
-    const struct e2b_conv_geometry *g = &p->g;
-    const struct e2b_tensor *y = &call->outputs[0].tensor;
-    bool has_residual = e2b_has_input(call, E2B_BLOCK_RESIDUAL);
-    const int64_t numbers[] = {p->slabs, cut->column_tiles, cut->line_tiles, g->h, g->w, g->oh,
-        g->ow, p->depthwise->pad[0], p->depthwise->pad[1],
-        e2b_ceil_div(g->c, E2B_OCTET) * E2B_OCTET, e2b_conv_channels_end(call)};
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
-        e2b_launch_int(launch, numbers[i]);
-    add_strides(launch, &call->inputs[E2B_BLOCK_X].tensor);
-    add_strides(launch, y);
-    add_strides(launch, has_residual ? &call->inputs[E2B_BLOCK_RESIDUAL].tensor : y);
-    e2b_launch_float(launch, (double)p->depthwise->epilogue.activation.a);
-    e2b_launch_float(launch, (double)p->depthwise->epilogue.activation.b);
-}
-
 static struct e2b_launch *add_launch(const struct e2b_call *call, const struct problem *p,
     const struct tile *tile, const struct cut *cut, struct e2b_launch_list *out) {
-    const struct e2b_inverted_residual_params *params = call->params;
-    const struct e2b_activation *act = &p->depthwise->epilogue.activation;
-    return e2b_launch_add(out, &e2b_source_inverted_residual, "inverted_residual",
-        "-DT_F16 -DACTIVATION=%d%s%s%s -DCOLUMNS=%d -DSTRIPS=%d -DPAIRS=%d -DTEAMS=%d "
-        "-DSTEPS=%d "
-        "-DOUT_BLOCKS=%d -DKERNEL=%d,%d -DSTRIDE=%d,%d -DLOCAL_BYTES=%d "
-        "-cl-nv-maxrregcount=%d",
-        (int)act->kind, act->kind == E2B_ACT_CLIP && act->a == 0 ? " -DFROM_ZERO" : "",
-        params->epilogue.activation.kind == E2B_ACT_IDENTITY ? "" : " -DENDS_ACTIVE",
-        e2b_has_input(call, E2B_BLOCK_RESIDUAL) ? " -DRESIDUAL" : "", tile->columns, tile->strips,
-        tile->pairs, tile->teams, (int)p->steps, (int)p->outputs, (int)p->g.kh, (int)p->g.kw,
-        (int)p->depthwise->stride[0], (int)p->depthwise->stride[1], (int)cut->local_bytes,
-        (int)cut->registers);
+    char more[192];
+    snprintf(more, sizeof more,
+        "-DCOLUMNS=%d -DSTRIPS=%d -DPAIRS=%d -DTEAMS=%d -DSTEPS=%d -DOUT_BLOCKS=%d -DKERNEL=%d,%d "
+        "-DSTRIDE=%d,%d -DLOCAL_BYTES=%d -cl-nv-maxrregcount=%d",
+        tile->columns, tile->strips, tile->pairs, tile->teams, (int)p->steps, (int)p->outputs,
+        (int)p->g.kh, (int)p->g.kw, (int)p->depthwise->stride[0], (int)p->depthwise->stride[1],
+        (int)cut->local_bytes, (int)cut->registers);
+    return e2b_block_launch(call, out, &e2b_source_inverted_residual, "inverted_residual", more);
 }
 
 enum e2b_status e2b_conv_block_mma_emit(
@@ -443,17 +360,15 @@ enum e2b_status e2b_conv_block_mma_emit(
     struct e2b_launch *launch = add_launch(call, &p, tile, &cut, out);
     const int packed[] = {add_wide_weights(call, &p, out), add_projection(call, &p, out),
         e2b_pack_vector(
-            out, constant_of(call, E2B_BLOCK_PROJECTION_BIAS), p.outputs * BLOCK_CHANNELS)};
+            out, e2b_block_constant(call, E2B_BLOCK_PROJECTION_BIAS), p.outputs * BLOCK_CHANNELS)};
     if (!launch || packed[0] < 0 || packed[1] < 0 || packed[2] < 0)
         return e2b_fail_memory(err, "a launch on tensor cores");
-    e2b_launch_input(launch, E2B_BLOCK_X);
-    e2b_launch_output(launch, 0);
-    if (e2b_has_input(call, E2B_BLOCK_RESIDUAL))
-        e2b_launch_input(launch, E2B_BLOCK_RESIDUAL);
     for (int i = 0; i < 3; i++)
         e2b_launch_packed(launch, packed[i]);
-    add_geometry(call, &p, &cut, launch);
-    launch->flops = call->op->flops(call);
+    const int64_t numbers[] = {p.slabs, cut.column_tiles, cut.line_tiles};
+    for (int i = 0; i < 3; i++)
+        e2b_launch_int(launch, numbers[i]);
+    e2b_block_add_geometry(call, launch);
     launch->local_bytes = (size_t)cut.local_bytes;
     size_t items = (size_t)(cut.warps * tile->teams * WARP_ITEMS);
     size_t groups = (size_t)groups_of(&p, &cut);

@@ -39,21 +39,21 @@ static void set_between(struct e2b_block_part *part, const struct e2b_tensor *li
 void e2b_block_separate(const struct e2b_call *call, struct e2b_block_part parts[E2B_BLOCK_PARTS]) {
     const struct e2b_inverted_residual_params *params = call->params;
     const struct e2b_operand *wide = &call->inputs[E2B_BLOCK_X];
-    struct e2b_block_part *expansion = &parts[E2B_EXPANSION], *depthwise = &parts[E2B_DEPTHWISE],
+    struct e2b_block_part *expansion = &parts[E2B_EXPANSION], *middle = &parts[E2B_MIDDLE],
                           *projection = &parts[E2B_PROJECTION];
     memset(parts, 0, E2B_BLOCK_PARTS * sizeof *parts);
     expansion->params = projection->params = pointwise;
-    depthwise->params = params->depthwise;
-    expansion->params.epilogue = params->depthwise.epilogue;
+    middle->params = params->middle;
+    expansion->params.epilogue = params->middle.epilogue;
     projection->params.epilogue.activation = params->epilogue.activation;
     if (e2b_has_input(call, E2B_BLOCK_EXPANSION_W)) {
         set_part(call, expansion, wide, E2B_BLOCK_EXPANSION_W);
         set_between(expansion, &wide->tensor);
         wide = &expansion->out;
     }
-    set_part(call, depthwise, wide, E2B_BLOCK_DEPTHWISE_W);
-    set_between(depthwise, &call->outputs[0].tensor);
-    set_part(call, projection, &depthwise->out, E2B_BLOCK_PROJECTION_W);
+    set_part(call, middle, wide, E2B_BLOCK_MIDDLE_W);
+    set_between(middle, &call->outputs[0].tensor);
+    set_part(call, projection, &middle->out, E2B_BLOCK_PROJECTION_W);
     projection->out = call->outputs[0];
     if (e2b_has_input(call, E2B_BLOCK_RESIDUAL)) {
         projection->in[E2B_CONV_RESIDUAL] = call->inputs[E2B_BLOCK_RESIDUAL];
@@ -63,7 +63,7 @@ void e2b_block_separate(const struct e2b_call *call, struct e2b_block_part parts
 
 static enum e2b_status import(const struct e2b_onnx_node *node, void *to, struct e2b_error *err) {
     struct e2b_inverted_residual_params *params = to;
-    return e2b_op_conv.import(node, &params->depthwise, err);
+    return e2b_op_conv.import(node, &params->middle, err);
 }
 
 static bool is_of_rank(const struct e2b_call *call, int input, int rank) {
@@ -73,7 +73,7 @@ static bool is_of_rank(const struct e2b_call *call, int input, int rank) {
 static enum e2b_status infer(struct e2b_call *call, struct e2b_error *err) {
     struct e2b_inverted_residual_params *params = call->params;
     struct e2b_block_part parts[E2B_BLOCK_PARTS];
-    if (!is_of_rank(call, E2B_BLOCK_X, 4) || !is_of_rank(call, E2B_BLOCK_DEPTHWISE_W, 4)
+    if (!is_of_rank(call, E2B_BLOCK_X, 4) || !is_of_rank(call, E2B_BLOCK_MIDDLE_W, 4)
         || !is_of_rank(call, E2B_BLOCK_PROJECTION_W, 4)
         || (e2b_has_input(call, E2B_BLOCK_EXPANSION_W)
             && !is_of_rank(call, E2B_BLOCK_EXPANSION_W, 4)))
@@ -82,18 +82,20 @@ static enum e2b_status infer(struct e2b_call *call, struct e2b_error *err) {
             call->name);
     call->outputs[0].tensor = call->inputs[E2B_BLOCK_X].tensor;
     e2b_block_separate(call, parts);
-    struct e2b_block_part *expansion = &parts[E2B_EXPANSION], *depthwise = &parts[E2B_DEPTHWISE],
+    struct e2b_block_part *expansion = &parts[E2B_EXPANSION], *middle = &parts[E2B_MIDDLE],
                           *projection = &parts[E2B_PROJECTION];
     if (expansion->out.present && e2b_op_conv.infer(&expansion->call, err) != E2B_OK)
         return err->status;
-    if (e2b_op_conv.infer(&depthwise->call, err) != E2B_OK)
+    if (e2b_op_conv.infer(&middle->call, err) != E2B_OK)
         return err->status;
-    params->depthwise = depthwise->params;
-    projection->in[E2B_CONV_X] = depthwise->out;
-    if (params->depthwise.group != depthwise->in[E2B_CONV_X].tensor.shape.dims[1]
-        || params->depthwise.group != depthwise->out.tensor.shape.dims[1])
-        return e2b_fail(
-            err, E2B_INVALID, "\"%s\": its second convolution is not depthwise", call->name);
+    params->middle = middle->params;
+    projection->in[E2B_CONV_X] = middle->out;
+    int64_t group = params->middle.group;
+    if (group != 1
+        && (group != middle->in[E2B_CONV_X].tensor.shape.dims[1]
+            || group != middle->out.tensor.shape.dims[1]))
+        return e2b_fail(err, E2B_INVALID,
+            "\"%s\": its second convolution is neither depthwise nor full", call->name);
     if (e2b_op_conv.infer(&projection->call, err) == E2B_OK)
         call->outputs[0] = projection->out;
     return err->status;
@@ -124,7 +126,7 @@ static void reference(const struct e2b_call *call, const double *const *in, doub
         from = to;
     }
     free(between[E2B_EXPANSION]);
-    free(between[E2B_DEPTHWISE]);
+    free(between[E2B_MIDDLE]);
 }
 
 static double flops(const struct e2b_call *call) {
@@ -138,13 +140,15 @@ static double flops(const struct e2b_call *call) {
 }
 
 static const struct e2b_variant variants[] = {
+    {"bottleneck", e2b_conv_bottleneck_accepts, NULL, e2b_conv_bottleneck_emit},
     {"mma", e2b_conv_block_mma_accepts, e2b_conv_block_mma_candidates, e2b_conv_block_mma_emit},
     {"apart", e2b_conv_block_apart_accepts, NULL, e2b_conv_block_apart_emit},
     {0},
 };
 
 static bool yields(const struct e2b_variant *variant, const struct e2b_call *call) {
-    return variant->emit == e2b_conv_block_mma_emit && e2b_conv_block_mma_yields(call);
+    return (variant->emit == e2b_conv_bottleneck_emit && e2b_conv_bottleneck_yields(call))
+        || (variant->emit == e2b_conv_block_mma_emit && e2b_conv_block_mma_yields(call));
 }
 
 const struct e2b_op e2b_op_inverted_residual = {

@@ -24,6 +24,7 @@
  * ACTIVATION     of wide images; ENDS_ACTIVE: of the result too. RESIDUAL as everywhere */
 
 #include "kernels/common/tensor_core.clh"
+#include "kernels/conv/block_words.clh"
 
 #define FIRST_(a, b) a
 #define SECOND_(a, b) b
@@ -74,26 +75,6 @@
 #define STAGE_BYTES (PROJECTION + OUT_BLOCKS * FRAGMENT)
 #define TEAM_BYTES (2 * STAGE_BYTES + WIDE_BUFFERS * WIDE_BYTES)
 
-static inline uint4 load_fragment(uint at) {
-    uint4 v;
-    asm volatile("ld.shared.v4.b32 {%0, %1, %2, %3}, [%4];"
-                 : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
-                 : "r"(at)
-                 : "memory");
-    return v;
-}
-
-static inline void store_fragment(uint at, uint4 v) {
-    asm volatile("st.shared.v4.b32 [%0], {%1, %2, %3, %4};"
-                 :
-                 : "r"(at), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w)
-                 : "memory");
-}
-
-static inline float4 load_floats(uint at) {
-    return as_float4(load_fragment(at));
-}
-
 #define MULTIPLY_8(c, a, b)                                                                        \
     asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, "                \
                  "{%4,%5}, {%6}, {%0,%1,%2,%3};"                                                   \
@@ -102,28 +83,6 @@ static inline float4 load_floats(uint at) {
 
 /* Keeps sums of an address and constants from being made before a loop, in as many registers. */
 #define HIDE(address) asm volatile("" : "+r"(address))
-
-/* Two numbers, activated and rounded, in whichever order is faster: that makes no difference to a clip. */
-static inline uint activated(float low, float high, float act_a, float act_b) {
-    uint word;
-#if ACTIVATION == 1 || (ACTIVATION == 2 && defined(FROM_ZERO))
-    asm("cvt.rn.relu.f16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));
-#elif ACTIVATION == 2
-    PACK(word, low, high);
-#else
-    PACK(word, activate(low, act_a, act_b), activate(high, act_a, act_b));
-#endif
-#if ACTIVATION == 2
-    uint bound;
-#ifndef FROM_ZERO
-    PACK(bound, act_a, act_a);
-    asm("max.f16x2 %0, %0, %1;" : "+r"(word) : "r"(bound));
-#endif
-    PACK(bound, act_b, act_b);
-    asm("min.f16x2 %0, %0, %1;" : "+r"(word) : "r"(bound));
-#endif
-    return word;
-}
 
 static inline void meet_warp(void) {
     asm volatile("bar.warp.sync 0xffffffff;" ::: "memory");

@@ -13,8 +13,8 @@ enum e2b_block_input {
     E2B_BLOCK_X,
     E2B_BLOCK_EXPANSION_W,
     E2B_BLOCK_EXPANSION_BIAS,
-    E2B_BLOCK_DEPTHWISE_W,
-    E2B_BLOCK_DEPTHWISE_BIAS,
+    E2B_BLOCK_MIDDLE_W,
+    E2B_BLOCK_MIDDLE_BIAS,
     E2B_BLOCK_PROJECTION_W,
     E2B_BLOCK_PROJECTION_BIAS,
     E2B_BLOCK_RESIDUAL,
@@ -22,7 +22,7 @@ enum e2b_block_input {
 };
 
 struct e2b_inverted_residual_params {
-    struct e2b_conv_params depthwise; /* its activation is the expansion's too */
+    struct e2b_conv_params middle; /* its activation is the expansion's too */
     struct e2b_epilogue epilogue;     /* of the projection */
 };
 

@@ -115,7 +115,7 @@ static enum e2b_status fuse_block(
         expansion < 0 ? -1 : bias_of(&nodes[expansion]), nodes[depthwise].inputs[E2B_CONV_W],
         bias_of(&nodes[depthwise]), block->inputs[E2B_CONV_W], bias_of(block), residual};
     memset(params, 0, sizeof *params);
-    params->depthwise = *(const struct e2b_conv_params *)nodes[depthwise].params;
+    params->middle = *(const struct e2b_conv_params *)nodes[depthwise].params;
     params->epilogue = *e2b_node_epilogue(block);
     params->epilogue.residual_input = residual < 0 ? 0 : E2B_BLOCK_RESIDUAL;
     memcpy(block->inputs, inputs, sizeof inputs);

@@ -102,6 +102,11 @@ static void inverted_residuals(void **state) {
     run_some(&e2b_cases_inverted_residual, "mma", 80, true, 4);
 }
 
+static void bottlenecks(void **state) {
+    (void)state;
+    run(&e2b_cases_inverted_residual, "bottleneck", 90, true);
+}
+
 static void depthwise_convolutions(void **state) {
     (void)state;
     run(&e2b_cases_conv, "depthwise", 0, false);
@@ -160,6 +165,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(convolutions_by_warpgroups),
         cmocka_unit_test(convolutions_by_patches),
         cmocka_unit_test(inverted_residuals),
+        cmocka_unit_test(bottlenecks),
         cmocka_unit_test(depthwise_convolutions),
         cmocka_unit_test(pools),
         cmocka_unit_test(moves),

@@ -7,7 +7,8 @@
 
 static void set_between(void *params, enum e2b_activation_kind kind, float a) {
     struct e2b_inverted_residual_params *block = params;
-    block->depthwise.epilogue.activation = (struct e2b_activation){kind, a, 0.5f};
+    block->middle.epilogue.activation =
+        (struct e2b_activation){kind, a, kind == E2B_ACT_CLIP ? 0.5f : 0};
 }
 
 static void clip_between(void *params) {
@@ -73,10 +74,30 @@ static const struct e2b_op_case cases[] = {
         INPUTS(F32(1, 4, 8, 8), CONST_F32(12, 4, 1, 1), ABSENT, CONST_F32(12, 1, 3, 3), ABSENT,
             CONST_F32(8, 12, 1, 1)),
         .activation = {E2B_ACT_RELU, 0, 0}, .adjust = clip_between},
-    {"block whose second convolution is full", "inverted_residual", ATTRS(INT("group", 4)),
+    {"bottleneck, more tiles than teams", "inverted_residual", ATTRS(PADS(1, 1, 1, 1)),
+        INPUTS(F32(2, 75, 17, 27), CONST_F32(64, 75, 1, 1), CONST_F32(64), CONST_F32(64, 64, 3, 3),
+            CONST_F32(64), CONST_F32(75, 64, 1, 1), CONST_F32(75), F32(2, 75, 17, 27)),
+        .activation = {E2B_ACT_RELU, 0, 0}, .adjust = relu_between},
+    {"bottleneck of deep channels", "inverted_residual", ATTRS(PADS(1, 1, 1, 1)),
+        INPUTS(F32(1, 250, 9, 8), CONST_F32(64, 250, 1, 1), CONST_F32(64), CONST_F32(64, 64, 3, 3),
+            CONST_F32(64), CONST_F32(250, 64, 1, 1), CONST_F32(250), F32(1, 250, 9, 8)),
+        .activation = {E2B_ACT_RELU, 0, 0}, .adjust = relu_between},
+    {"bottleneck of few channels, one pad, no biases", "inverted_residual", ATTRS(PADS(0, 1, 1, 1)),
+        INPUTS(F32(1, 20, 10, 12), CONST_F32(40, 20, 1, 1), ABSENT, CONST_F32(24, 40, 2, 3), ABSENT,
+            CONST_F32(160, 24, 1, 1)),
+        .adjust = hard_swish_between},
+    {"bottleneck, of 1x1 and three slabs", "inverted_residual",
+        INPUTS(F32(1, 190, 9, 7), CONST_F32(33, 190, 1, 1), CONST_F32(33), CONST_F32(64, 33, 1, 1),
+            CONST_F32(64), CONST_F32(20, 64, 1, 1), CONST_F32(20)),
+        .adjust = clip_between},
+    {"bottleneck with stride", "inverted_residual", ATTRS(PADS(1, 1, 1, 1), STRIDES(2, 2)),
+        INPUTS(F32(1, 16, 9, 8), CONST_F32(8, 16, 1, 1), ABSENT, CONST_F32(12, 8, 3, 3), ABSENT,
+            CONST_F32(40, 12, 1, 1)),
+        .adjust = relu_between},
+    {"block whose second convolution has groups", "inverted_residual", ATTRS(INT("group", 4)),
         INPUTS(F32(1, 4, 8, 8), CONST_F32(8, 4, 1, 1), ABSENT, CONST_F32(8, 2, 3, 3), ABSENT,
             CONST_F32(8, 8, 1, 1)),
-        .fails = "not depthwise"},
+        .fails = "neither depthwise"},
     {"block without a projection", "inverted_residual", ATTRS(INT("group", 8)),
         INPUTS(F32(1, 4, 8, 8), CONST_F32(8, 4, 1, 1), ABSENT, CONST_F32(8, 1, 3, 3)),
         .fails = "three sets of weights"},

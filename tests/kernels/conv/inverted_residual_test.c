@@ -39,7 +39,7 @@ static const char *variant_of(
         .channel_align = 8,
         .local_bytes = 232448,
         .max_group = 1024};
-    struct e2b_inverted_residual_params params = {.depthwise = {.rank = 2,
+    struct e2b_inverted_residual_params params = {.middle = {.rank = 2,
                                                       .kernel = {3, 3},
                                                       .stride = {1, 1},
                                                       .dilation = {1, 1},

@@ -1,0 +1,210 @@
+#include "kernels/common/jobs.h"
+#include "kernels/conv/block.h"
+
+#include <stdio.h>
+#include <string.h>
+
+extern const struct e2b_source e2b_source_bottleneck;
+
+#define WARPGROUP_SM 90
+#define TEAMS 2
+#define GROUP_ITEMS (TEAMS * 128)
+#define REGISTERS 255
+#define SIDE 8           /* of a tile of outputs */
+#define TILE_CHANNELS 64 /* of a product's columns, and of a slab */
+#define STEPS 4          /* products that a slab is deep */
+#define MOST_ROWS 128    /* pixels that a tile needs */
+#define MOST_OUT_TILES 4
+#define STAGES 2
+#define ROW_BYTES (TILE_CHANNELS * 2)
+#define MATRIX_BYTES (TILE_CHANNELS * ROW_BYTES)
+#define BIAS_BYTES (TILE_CHANNELS * (int64_t)sizeof(float))
+#define GROUP_BYTES 1024 /* of local memory that a driver takes for each */
+
+/* What a call is to the kernel. */
+struct problem {
+    int64_t channels, wide, narrow, outputs; /* narrow: of the second convolution's output */
+    int64_t slabs, out_tiles, taps, rows, column_tiles, line_tiles, tiles, groups, local_bytes;
+};
+
+static struct problem problem_of(const struct e2b_call *call) {
+    const struct e2b_inverted_residual_params *params = call->params;
+    const int64_t *x = call->inputs[E2B_BLOCK_X].tensor.shape.dims;
+    const int64_t *y = call->outputs[0].tensor.shape.dims, *kernel = params->middle.kernel;
+    const int64_t *middle = call->inputs[E2B_BLOCK_MIDDLE_W].tensor.shape.dims;
+    int64_t units = call->traits->compute_units > 0 ? call->traits->compute_units : 1;
+    struct problem p = {.channels = x[1], .wide = middle[1], .narrow = middle[0], .outputs = y[1]};
+    p.slabs = e2b_ceil_div(p.channels, TILE_CHANNELS);
+    p.out_tiles = e2b_ceil_div(p.outputs, TILE_CHANNELS);
+    p.taps = kernel[0] * kernel[1];
+    p.rows = (SIDE + kernel[0] - 1) * (SIDE + kernel[1] - 1);
+    p.line_tiles = e2b_ceil_div(y[2], SIDE);
+    p.column_tiles = e2b_ceil_div(y[3], SIDE);
+    p.tiles = y[0] * p.line_tiles * p.column_tiles;
+    p.groups = p.tiles < units ? p.tiles : units;
+    p.local_bytes = (p.slabs + p.taps + p.out_tiles) * MATRIX_BYTES
+        + TEAMS * (STAGES + 1) * e2b_ceil_div(p.rows, 8) * 8 * ROW_BYTES
+        + (2 + p.out_tiles) * BIAS_BYTES;
+    return p;
+}
+
+/* Never timed on a device: see docs/results. A team's tile waits and is written, and has products
+ * that both teams read local memory for, by half as much where one operand is in registers. */
+#define TILE_NS 700.0
+#define PRODUCT_NS 50.0
+#define WEIGHT_BYTES_A_NS 50.0
+#define OVERLAP_LOST 0.3 /* share of the lesser of work and memory that adds to the other */
+#define LEAST_GAIN 1.2   /* that is worth trusting a model */
+
+static double cost_ns(const struct e2b_call *call, const struct problem *p) {
+    double row_tiles = (double)e2b_ceil_div(p->rows, TILE_CHANNELS);
+    double products =
+        STEPS * ((double)p->slabs * row_tiles + (double)p->taps + (double)p->out_tiles / 2);
+    double work =
+        (double)e2b_ceil_div(p->tiles, p->groups * TEAMS) * (TILE_NS + products * PRODUCT_NS);
+    double memory = e2b_block_memory_ns(call);
+    double most = work > memory ? work : memory, least = work + memory - most;
+    return E2B_BLOCK_LAUNCH_NS + (double)p->local_bytes / WEIGHT_BYTES_A_NS + most
+        + OVERLAP_LOST * least;
+}
+
+static const char *refuses(const struct e2b_call *call) {
+    const struct e2b_inverted_residual_params *params = call->params;
+    const struct e2b_conv_params *middle = &params->middle;
+    if (call->traits->ptx_sm < WARPGROUP_SM)
+        return "needs PTX of sm_90a";
+    if (middle->group != 1 || !e2b_has_input(call, E2B_BLOCK_EXPANSION_W))
+        return "no full convolution between two";
+    if (middle->dilation[0] != 1 || middle->dilation[1] != 1 || middle->stride[0] != 1
+        || middle->stride[1] != 1)
+        return "strides or dilations";
+    const char *refused = e2b_block_refuses(call);
+    if (refused)
+        return refused;
+    struct problem p = problem_of(call);
+    if (p.wide > TILE_CHANNELS || p.narrow > TILE_CHANNELS)
+        return "more than 64 channels between";
+    if (p.rows > MOST_ROWS || p.out_tiles > MOST_OUT_TILES)
+        return "a large kernel, or more than 256 channels of output";
+    return p.local_bytes + GROUP_BYTES > call->traits->local_bytes
+        ? "weights do not fit local memory"
+        : NULL;
+}
+
+bool e2b_conv_bottleneck_accepts(const struct e2b_call *call, char *reason, size_t reason_bytes) {
+    const char *refused = refuses(call);
+    if (refused)
+        snprintf(reason, reason_bytes, "%s", refused);
+    return !refused;
+}
+
+bool e2b_conv_bottleneck_yields(const struct e2b_call *call) {
+    char reason[128];
+    struct problem p = problem_of(call);
+    return e2b_conv_block_apart_accepts(call, reason, sizeof reason)
+        && cost_ns(call, &p) * LEAST_GAIN >= e2b_block_apart_ns(call);
+}
+
+/* The channel that is column `column` of a product: of 32, a lane has 8 that lie together. */
+static int64_t channel_at(int64_t column) {
+    int64_t block = column / 8, place = column % 8;
+    return block / 4 * 32 + place / 2 * 8 + block % 4 * 2 + place % 2;
+}
+
+/* A product's weights, 64 rows of 64 halves in permuted chunks of 8: of outputs from `first` on,
+ * and channels from `channel` on, in the order of a product's columns if they come from one. */
+struct matrix {
+    int64_t outputs, channels, taps, tap, first, channel;
+    bool from_product;
+};
+
+static uint16_t *put_matrix(
+    uint16_t *to, const struct e2b_constant *weights, const struct matrix *matrix) {
+    for (int64_t row = 0; row < TILE_CHANNELS; row++)
+        for (int64_t i = 0; i < TILE_CHANNELS; i++) {
+            int64_t place = (i / 8 ^ row % 8) * 8 + i % 8, m = matrix->first + channel_at(row);
+            int64_t c = matrix->channel + (matrix->from_product ? channel_at(place) : place);
+            bool exists = m < matrix->outputs && c < matrix->channels;
+            int64_t at = (m * matrix->channels + c) * matrix->taps + matrix->tap;
+            *to++ = e2b_half_from_float(exists ? e2b_conv_weight_at(weights, at) : 0);
+        }
+    return to;
+}
+
+static float *put_bias(
+    float *to, const struct e2b_constant *bias, int64_t channels, int64_t padded) {
+    for (int64_t i = 0; i < padded; i++)
+        *to++ = bias && i < channels ? e2b_conv_weight_at(bias, i) : 0;
+    return to;
+}
+
+/* Weights of the first two convolutions, then their biases. */
+static void pack_inner(const struct e2b_packing *packing, void *to) {
+    struct problem p;
+    memcpy(&p, packing->numbers, sizeof p);
+    uint16_t *at = to;
+    for (int64_t slab = 0; slab < p.slabs; slab++)
+        at = put_matrix(at, packing->from[0],
+            &(struct matrix){p.wide, p.channels, 1, 0, 0, slab * TILE_CHANNELS, false});
+    for (int64_t tap = 0; tap < p.taps; tap++)
+        at = put_matrix(
+            at, packing->from[1], &(struct matrix){p.narrow, p.wide, p.taps, tap, 0, 0, false});
+    float *bias = put_bias((float *)(void *)at, packing->from[2], p.wide, TILE_CHANNELS);
+    put_bias(bias, packing->from[3], p.narrow, TILE_CHANNELS);
+}
+
+static void pack_projection(const struct e2b_packing *packing, void *to) {
+    struct problem p;
+    memcpy(&p, packing->numbers, sizeof p);
+    uint16_t *at = to;
+    for (int64_t tile = 0; tile < p.out_tiles; tile++)
+        at = put_matrix(at, packing->from[0],
+            &(struct matrix){p.outputs, p.narrow, 1, 0, tile * TILE_CHANNELS, 0, true});
+    put_bias((float *)(void *)at, packing->from[1], p.outputs, p.out_tiles * TILE_CHANNELS);
+}
+
+static int add_packing(struct e2b_launch_list *list, struct e2b_packing packing, const char *key,
+    const struct problem *p) {
+    _Static_assert(sizeof *p <= sizeof packing.numbers, "numbers hold the packing's shape");
+    memcpy(packing.numbers, p, sizeof *p);
+    snprintf(packing.key, sizeof packing.key, "%s", key);
+    return e2b_launch_list_pack(list, &packing);
+}
+
+enum e2b_status e2b_conv_bottleneck_emit(
+    const struct e2b_call *call, struct e2b_launch_list *out, struct e2b_error *err) {
+    const struct e2b_inverted_residual_params *params = call->params;
+    struct problem p = problem_of(call);
+    char more[128];
+    snprintf(more, sizeof more,
+        "-DSLABS=%d -DOUT_TILES=%d -DKERNEL=%d,%d -cl-nv-maxrregcount=%d -DPTX_TARGET=sm_90a",
+        (int)p.slabs, (int)p.out_tiles, (int)params->middle.kernel[0],
+        (int)params->middle.kernel[1], REGISTERS);
+    struct e2b_launch *launch =
+        e2b_block_launch(call, out, &e2b_source_bottleneck, "bottleneck", more);
+    const struct e2b_packing inner = {.from = {e2b_block_constant(call, E2B_BLOCK_EXPANSION_W),
+                                          e2b_block_constant(call, E2B_BLOCK_MIDDLE_W),
+                                          e2b_block_constant(call, E2B_BLOCK_EXPANSION_BIAS),
+                                          e2b_block_constant(call, E2B_BLOCK_MIDDLE_BIAS)},
+        .bytes = (size_t)((p.slabs + p.taps) * MATRIX_BYTES + 2 * BIAS_BYTES),
+        .pack = pack_inner};
+    const struct e2b_packing projection = {
+        .from = {e2b_block_constant(call, E2B_BLOCK_PROJECTION_W),
+            e2b_block_constant(call, E2B_BLOCK_PROJECTION_BIAS)},
+        .bytes = (size_t)(p.out_tiles * (MATRIX_BYTES + BIAS_BYTES)),
+        .pack = pack_projection};
+    int first = add_packing(out, inner, "bottleneck-inner", &p);
+    int last = add_packing(out, projection, "bottleneck-projection", &p);
+    if (!launch || first < 0 || last < 0)
+        return e2b_fail_memory(err, "a launch on tensor cores");
+    e2b_launch_packed(launch, first);
+    e2b_launch_packed(launch, last);
+    e2b_launch_int(launch, p.tiles);
+    e2b_launch_int(launch, p.column_tiles);
+    e2b_launch_int(launch, p.line_tiles);
+    e2b_block_add_geometry(call, launch);
+    launch->local_bytes = (size_t)p.local_bytes;
+    e2b_launch_grid(launch, (size_t)(p.groups * GROUP_ITEMS), 1, 1);
+    e2b_launch_group(launch, GROUP_ITEMS, 1, 1);
+    return E2B_OK;
+}
