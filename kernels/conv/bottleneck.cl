@@ -189,6 +189,7 @@ static inline void activate_sums(uint a[4][4], float sum[8][4], float act_a, flo
 
 static inline void start_outputs(float sum[8][4], uint a[4][4], uint weights) {
     ulong b = describe_rows(weights, EIGHT_ROWS);
+    PLACE_SUMS(sum);
     begin_products();
 #pragma unroll
     for (int step = 0; step < 4; step++)
@@ -276,6 +277,7 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void bottleneck(TE
         meet_team(team);
         start_taps(narrow, middle, weights + MIDDLE);
         tile += groups * TEAMS;
+        HIDE(tile);
         struct place later = find_place(tile, tiles);
         find_pixels(from, &image, later, in_team);
         copy_first_slabs(&image, from, later, tile < tile_count, stages, in_team);

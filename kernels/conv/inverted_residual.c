@@ -151,6 +151,14 @@ static bool yields(const struct e2b_variant *variant, const struct e2b_call *cal
         || (variant->emit == e2b_conv_block_mma_emit && e2b_conv_block_mma_yields(call));
 }
 
+bool e2b_block_is_faster(const struct e2b_call *call) {
+    char reason[128];
+    for (const struct e2b_variant *v = variants; v->name; v++)
+        if (v->accepts(call, reason, sizeof reason) && !yields(v, call))
+            return v->emit != e2b_conv_block_apart_emit;
+    return false;
+}
+
 const struct e2b_op e2b_op_inverted_residual = {
     .name = "inverted_residual",
     .layout = E2B_LAYOUT_IMAGE,

@@ -13,7 +13,7 @@ static bool is_plain_conv(const struct e2b_network *net, int index) {
     for (int i = E2B_CONV_W; i <= E2B_CONV_BIAS && i < node->input_count; i++)
         if (node->inputs[i] >= 0 && !net->graph.values[node->inputs[i]].constant)
             return false;
-    return params->rank != 1;
+    return params->rank != 1 && node->input_count <= E2B_CONV_RESIDUAL + 1;
 }
 
 static bool adds_nothing(const struct e2b_network *net, int index) {
@@ -28,13 +28,18 @@ static bool is_depthwise(const struct e2b_network *net, int index) {
     return x->rank == 4 && group > 1 && x->dims[1] == group && y->dims[1] == group;
 }
 
+static bool is_full(const struct e2b_network *net, int index) {
+    const struct e2b_node *node = &net->graph.nodes[index];
+    return ((const struct e2b_conv_params *)node->params)->group == 1
+        && e2b_shape_of(net, node->inputs[E2B_CONV_X])->rank == 4;
+}
+
 static bool is_pointwise(const struct e2b_network *net, int index) {
     const struct e2b_conv_params *params = net->graph.nodes[index].params;
     static const int64_t none[4];
-    return params->group == 1 && params->kernel[0] == 1 && params->kernel[1] == 1
+    return is_full(net, index) && params->kernel[0] == 1 && params->kernel[1] == 1
         && params->stride[0] == 1 && params->stride[1] == 1
-        && !memcmp(params->pad, none, sizeof none)
-        && e2b_shape_of(net, net->graph.nodes[index].inputs[E2B_CONV_X])->rank == 4;
+        && !memcmp(params->pad, none, sizeof none);
 }
 
 static bool adds_channels(const struct e2b_network *net, int index) {
@@ -48,22 +53,29 @@ static bool have_one_activation(const struct e2b_node *a, const struct e2b_node 
         sizeof(struct e2b_activation));
 }
 
-/* The depthwise convolution that makes `value` for one reader, or -1. */
-static int find_depthwise(const struct e2b_network *net, int value) {
+/* The convolution that makes `value` for one reader, or -1. */
+static int find_conv(const struct e2b_network *net, int value) {
     int node = e2b_sole_producer(net, value);
-    bool is =
-        node >= 0 && is_plain_conv(net, node) && adds_nothing(net, node) && is_depthwise(net, node);
-    return is ? node : -1;
+    return node >= 0 && is_plain_conv(net, node) && adds_nothing(net, node) ? node : -1;
 }
 
-/* The expansion that makes a depthwise convolution's image for it alone, or -1. */
+static int find_depthwise(const struct e2b_network *net, int value) {
+    int node = find_conv(net, value);
+    return node >= 0 && is_depthwise(net, node) ? node : -1;
+}
+
+/* The 1x1 convolution that makes another's image for it alone, with its activation, or -1. */
+static int find_pointwise(const struct e2b_network *net, int reader) {
+    const struct e2b_node *node = &net->graph.nodes[reader];
+    int first = find_conv(net, node->inputs[E2B_CONV_X]);
+    bool is = first >= 0 && is_pointwise(net, first)
+        && have_one_activation(&net->graph.nodes[first], node);
+    return is ? first : -1;
+}
+
 static int find_expansion(const struct e2b_network *net, int depthwise) {
-    const struct e2b_node *reader = &net->graph.nodes[depthwise];
-    int node = e2b_sole_producer(net, reader->inputs[E2B_CONV_X]);
-    bool is = node >= 0 && is_plain_conv(net, node) && adds_nothing(net, node)
-        && is_pointwise(net, node) && adds_channels(net, node)
-        && have_one_activation(&net->graph.nodes[node], reader);
-    return is ? node : -1;
+    int node = find_pointwise(net, depthwise);
+    return node >= 0 && adds_channels(net, node) ? node : -1;
 }
 
 static int bias_of(const struct e2b_node *node) {
@@ -101,7 +113,7 @@ enum e2b_status e2b_pass_expand(
 
 /* The projection becomes the block; expansion -1: none. */
 static enum e2b_status fuse_block(
-    struct e2b_network *net, int expansion, int depthwise, int projection, struct e2b_error *err) {
+    struct e2b_network *net, int expansion, int middle, int projection, struct e2b_error *err) {
     struct e2b_inverted_residual_params *params = e2b_arena_alloc(&net->arena, sizeof *params);
     if (!params)
         return e2b_fail_memory(err, "a graph");
@@ -110,18 +122,18 @@ static enum e2b_status fuse_block(
     struct e2b_node *nodes = net->graph.nodes, *block = &nodes[projection];
     int residual =
         e2b_node_has_input(block, E2B_CONV_RESIDUAL) ? block->inputs[E2B_CONV_RESIDUAL] : -1;
-    const int inputs[] = {nodes[expansion < 0 ? depthwise : expansion].inputs[E2B_CONV_X],
+    const int inputs[] = {nodes[expansion < 0 ? middle : expansion].inputs[E2B_CONV_X],
         expansion < 0 ? -1 : nodes[expansion].inputs[E2B_CONV_W],
-        expansion < 0 ? -1 : bias_of(&nodes[expansion]), nodes[depthwise].inputs[E2B_CONV_W],
-        bias_of(&nodes[depthwise]), block->inputs[E2B_CONV_W], bias_of(block), residual};
+        expansion < 0 ? -1 : bias_of(&nodes[expansion]), nodes[middle].inputs[E2B_CONV_W],
+        bias_of(&nodes[middle]), block->inputs[E2B_CONV_W], bias_of(block), residual};
     memset(params, 0, sizeof *params);
-    params->middle = *(const struct e2b_conv_params *)nodes[depthwise].params;
+    params->middle = *(const struct e2b_conv_params *)nodes[middle].params;
     params->epilogue = *e2b_node_epilogue(block);
     params->epilogue.residual_input = residual < 0 ? 0 : E2B_BLOCK_RESIDUAL;
     memcpy(block->inputs, inputs, sizeof inputs);
     block->op = &e2b_op_inverted_residual;
     block->params = params;
-    nodes[depthwise].op = NULL;
+    nodes[middle].op = NULL;
     if (expansion >= 0)
         nodes[expansion].op = NULL;
     return E2B_OK;
@@ -137,6 +149,37 @@ enum e2b_status e2b_pass_blocks(
         if (depthwise >= 0
             && fuse_block(net, find_expansion(net, depthwise), depthwise, i, err) != E2B_OK)
             return err->status;
+    }
+    return e2b_network_tidy(net, err);
+}
+
+/* Whether the node, a block now, has a variant of one launch that is expected to be faster. */
+static bool is_faster(const struct e2b_network *net, const struct e2b_traits *traits, int block) {
+    struct e2b_operand inputs[E2B_MAX_INPUTS], outputs[E2B_MAX_OUTPUTS];
+    struct e2b_call call;
+    e2b_graph_call(&net->graph, block, inputs, outputs, &call);
+    call.traits = traits;
+    return e2b_block_is_faster(&call);
+}
+
+enum e2b_status e2b_pass_bottlenecks(
+    struct e2b_network *net, const struct e2b_graph_options *options, struct e2b_error *err) {
+    struct e2b_node *nodes = net->graph.nodes;
+    for (int i = 0; options->traits && i < net->graph.node_count; i++) {
+        if (!nodes[i].op || !is_plain_conv(net, i) || !is_pointwise(net, i))
+            continue;
+        int middle = find_conv(net, nodes[i].inputs[E2B_CONV_X]);
+        int first = middle >= 0 && is_full(net, middle) ? find_pointwise(net, middle) : -1;
+        if (first < 0)
+            continue;
+        const struct e2b_node parts[] = {nodes[first], nodes[middle], nodes[i]};
+        if (fuse_block(net, first, middle, i, err) != E2B_OK)
+            return err->status;
+        if (is_faster(net, options->traits, i))
+            continue;
+        nodes[first] = parts[0];
+        nodes[middle] = parts[1];
+        nodes[i] = parts[2];
     }
     return e2b_network_tidy(net, err);
 }

@@ -58,6 +58,7 @@ static enum e2b_status rewrite(
     struct e2b_network *net, const struct e2b_graph_options *options, struct e2b_error *err) {
     if (options->stage == E2B_GRAPH_FOLDED || fuse(net, options, err) != E2B_OK
         || options->stage == E2B_GRAPH_FUSED || e2b_pass_layout(net, options, err) != E2B_OK
+        || e2b_pass_bottlenecks(net, options, err) != E2B_OK
         || e2b_pass_max_pool(net, options, err) != E2B_OK)
         return err->status;
     return e2b_pass_storage(net, options, err);

@@ -68,6 +68,11 @@ enum e2b_status e2b_pass_blocks(
 enum e2b_status e2b_pass_layout(
     struct e2b_network *net, const struct e2b_graph_options *options, struct e2b_error *err);
 
+/* Three convolutions, 1x1, full, and 1x1, of which each is all that the next one reads, become
+ * "inverted_residual", where the device, options->traits, is expected to do that faster. */
+enum e2b_status e2b_pass_bottlenecks(
+    struct e2b_network *net, const struct e2b_graph_options *options, struct e2b_error *err);
+
 /* A maximum pool and the convolution whose output it alone reads become one, where the device,
  * options->traits, is expected to do that faster. */
 enum e2b_status e2b_pass_max_pool(

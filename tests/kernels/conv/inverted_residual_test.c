@@ -31,9 +31,9 @@ static struct e2b_operand weights(int64_t outputs, int64_t inputs, int64_t kerne
         .constant = &any};
 }
 
-/* The variant of a 3x3 block that narrows to as many channels as it has at first. */
-static const char *variant_of(
-    int64_t samples, int64_t narrow, int64_t wide, int64_t size, int group_items) {
+/* The variant of a 3x3 block that ends with as many channels as it has at first. */
+static const char *variant_of_groups(
+    int64_t group, int64_t samples, int64_t narrow, int64_t wide, int64_t size, int group_items) {
     const struct e2b_traits hopper = {.ptx_sm = 90,
         .compute_units = 132,
         .channel_align = 8,
@@ -44,11 +44,11 @@ static const char *variant_of(
                                                       .stride = {1, 1},
                                                       .dilation = {1, 1},
                                                       .pad = {1, 1, 1, 1},
-                                                      .group = wide,
+                                                      .group = group,
                                                       .epilogue.activation = {E2B_ACT_CLIP, 0, 6}}};
     struct e2b_operand y = image(samples, narrow, size),
                        in[] = {image(samples, narrow, size), weights(wide, narrow, 1), {0},
-                           weights(wide, 1, 3), {0}, weights(narrow, wide, 1)};
+                           weights(wide, wide / group, 3), {0}, weights(narrow, wide, 1)};
     struct e2b_call call = {.op = &e2b_op_inverted_residual,
         .params = &params,
         .input_count = sizeof in / sizeof in[0],
@@ -62,6 +62,19 @@ static const char *variant_of(
         if (v->accepts(&call, reason, sizeof reason) && !call.op->yields(v, &call))
             return v->name;
     return NULL;
+}
+
+static const char *variant_of(
+    int64_t samples, int64_t narrow, int64_t wide, int64_t size, int group_items) {
+    return variant_of_groups(wide, samples, narrow, wide, size, group_items);
+}
+
+static void bottlenecks_in_one_launch_where_weights_stay_in_local_memory(void **state) {
+    (void)state;
+    assert_string_equal(variant_of_groups(1, 128, 256, 64, 56, 0), "bottleneck");
+    assert_string_equal(variant_of_groups(1, 8, 256, 64, 56, 0), "bottleneck");
+    assert_string_equal(variant_of_groups(1, 1, 256, 64, 56, 128), "apart");
+    assert_string_equal(variant_of_groups(1, 128, 512, 128, 28, 0), "apart");
 }
 
 static void one_launch_where_wide_images_are_large_or_launches_short(void **state) {
@@ -84,6 +97,7 @@ static void apart_where_launches_are_merged(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_variant_agrees_with_the_reference),
+        cmocka_unit_test(bottlenecks_in_one_launch_where_weights_stay_in_local_memory),
         cmocka_unit_test(one_launch_where_wide_images_are_large_or_launches_short),
         cmocka_unit_test(apart_where_images_are_small_and_deep),
         cmocka_unit_test(apart_where_launches_are_merged),

@@ -98,12 +98,74 @@ static void what_another_reads_stays(void **state) {
     expect_block(true, true, true, "Sigmoid");
 }
 
+static const struct e2b_traits hopper = {.device = "testing",
+    .ptx_sm = 90,
+    .compute_units = 132,
+    .local_bytes = 232448,
+    .max_group = 1024,
+    .channel_align = 8};
+
+struct bottleneck {
+    int channels; /* between */
+    int stride;
+    const char *reads_between;
+};
+
+/* 16 channels, few, few, 16 again, and x is added. */
+static void expect_bottleneck(const struct e2b_traits *traits, struct bottleneck b, bool joined) {
+    const struct e2b_graph_options options = {.batch = 16,
+        .precision = E2B_F16,
+        .channel_align = 8,
+        .traits = traits,
+        .image = {.input = -1}};
+    struct e2b_builder *builder = e2b_builder_create(13);
+    e2b_builder_input(builder, "x", E2B_F32, E2B_SHAPE(-1, 16, 9, 10));
+    e2b_builder_floats(builder, "w", E2B_SHAPE(b.channels, 16, 1, 1), NULL);
+    e2b_builder_floats(builder, "b", E2B_SHAPE(b.channels), NULL);
+    e2b_builder_floats(builder, "v", E2B_SHAPE(b.channels, b.channels, 3, 3), NULL);
+    e2b_builder_floats(builder, "u", E2B_SHAPE(16, b.channels, 1, 1), NULL);
+    e2b_builder_node(builder, "Relu", "x", "begin");
+    e2b_builder_node(builder, "Conv", "begin,w,b", "first");
+    e2b_builder_node(builder, "Relu", "first", "few");
+    Onnx__NodeProto *conv = e2b_builder_node(builder, "Conv", "few,v,b", "second");
+    e2b_builder_attr_ints(builder, conv, "pads", 4, (const int64_t[]){1, 1, 1, 1});
+    e2b_builder_attr_ints(builder, conv, "strides", 2, (const int64_t[]){b.stride, b.stride});
+    e2b_builder_node(builder, "Relu", "second", "between");
+    e2b_builder_node(builder, "Conv", "between,u", b.stride > 1 ? "sums" : "third");
+    if (b.stride == 1)
+        e2b_builder_node(builder, "Add", "third,begin", "sums");
+    e2b_builder_node(builder, "Relu", "sums", "y");
+    e2b_builder_output(builder, "y");
+    if (b.reads_between) {
+        e2b_builder_node(builder, b.reads_between, "few", "z");
+        e2b_builder_output(builder, "z");
+    }
+    struct e2b_model *model = e2b_builder_model(builder);
+    struct e2b_graph *graph = e2b_check_graph(model, &options, 1e-1);
+    assert_int_equal(e2b_count_nodes(graph, "inverted_residual"), joined);
+    assert_int_equal(e2b_count_nodes(graph, "conv"), joined ? 0 : 3);
+    e2b_graph_destroy(graph);
+    e2b_model_destroy(model);
+}
+
+static void a_bottleneck_becomes_one_node_where_that_is_faster(void **state) {
+    (void)state;
+    static const struct e2b_traits older = {.ptx_sm = 80, .compute_units = 108, .channel_align = 8};
+    expect_bottleneck(&hopper, (struct bottleneck){8, 1, NULL}, true);
+    expect_bottleneck(&hopper, (struct bottleneck){72, 1, NULL}, false); /* no variant takes it */
+    expect_bottleneck(&hopper, (struct bottleneck){8, 2, NULL}, false);
+    expect_bottleneck(&hopper, (struct bottleneck){8, 1, "Sigmoid"}, false);
+    expect_bottleneck(&older, (struct bottleneck){8, 1, NULL}, false);
+    expect_bottleneck(NULL, (struct bottleneck){8, 1, NULL}, false);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_expansion_and_its_depthwise_convolution_merge),
         cmocka_unit_test(others_stay),
         cmocka_unit_test(an_inverted_residual_becomes_one_node),
         cmocka_unit_test(what_another_reads_stays),
+        cmocka_unit_test(a_bottleneck_becomes_one_node_where_that_is_faster),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
