@@ -154,10 +154,10 @@ static inline void store_middle(float sum[ROW_TILES][8][4], const struct image *
         for (int j = 0; j < 8; j += 4) {
             uint word[4];
 #pragma unroll
-            for (int k = 0; k < 4; k++) {
-                const float *from = sum[i / 2][j + k] + i % 2 * 2;
-                word[k] = inside ? activated(from[0], from[1], act_a, act_b) : 0;
-            }
+            for (int k = 0; k < 4; k++)
+                word[k] = inside ? activated(sum[i / 2][j + k][i % 2 * 2],
+                              sum[i / 2][j + k][i % 2 * 2 + 1], act_a, act_b)
+                                 : 0;
             if (row < ROWS)
                 store_fragment(to + permuted(row, j + (lane & 3)),
                     (uint4)(word[0], word[1], word[2], word[3]));
