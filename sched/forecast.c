@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #define LEARN 0.125 /* of an error, each time */
+#define MOST_BESIDE 0.1 /* of an error, that is thought to be a wait */
 #define MIN_CONTENTION 0.25
 #define MAX_CONTENTION 4.0
 #define LEAST_LEFT 0.0625 /* of its duration: what a batch that is overdue is thought to need */
@@ -102,6 +103,7 @@ static void find_best(const struct e2b_forecast *forecast, struct e2b_forecast_m
 
 static void model_init(struct e2b_forecast_model *model, const struct e2b_sched_model *from) {
     *model = (struct e2b_forecast_model){.size_count = from->size_count,
+        .beside_ns = (double)from->beside_ns,
         .percentile = from->percentile > 0 ? from->percentile / 100 : 0.99,
         .margin = 1};
     for (int i = 0; i < from->size_count; i++) {
@@ -170,6 +172,17 @@ static struct step step_of_running(
         .margin = forecast->models[batch->model].margin};
 }
 
+static bool is_beside(const struct e2b_forecast *forecast, const struct e2b_forecast_start *starts,
+    int count, int model) {
+    for (int i = 0; i < forecast->running_count; i++)
+        if (forecast->running[i].model != model)
+            return true;
+    for (int i = 0; i < count; i++)
+        if (starts[i].model != model)
+            return true;
+    return false;
+}
+
 /* The starts in the order in which they will end. A batch is not there before those enqueued ahead
  * of it are. */
 static double sort_starts(const struct e2b_forecast *forecast,
@@ -178,7 +191,9 @@ static double sort_starts(const struct e2b_forecast *forecast,
     for (int i = 0; i < count; i++) {
         const struct e2b_forecast_model *model = &forecast->models[starts[i].model];
         int size_index = starts[i].size_index, at = i;
-        const struct step step = {.left_ns = model->solo_ns[size_index] + host_ns,
+        bool beside = is_beside(forecast, starts, i, starts[i].model);
+        double beside_ns = beside ? model->beside_ns : 0;
+        const struct step step = {.left_ns = model->solo_ns[size_index] + beside_ns + host_ns,
             .demand = model->demand[size_index],
             .count = starts[i].count,
             .due_ns = starts[i].due_ns,
@@ -234,7 +249,9 @@ void e2b_forecast_start(
     struct e2b_forecast *forecast, const struct e2b_forecast_start *start, int instance) {
     const struct e2b_forecast_model *model = &forecast->models[start->model];
     double known_ns = model->solo_ns[start->size_index];
-    double solo_ns = known_ns > 0 ? known_ns + forecast->enqueued_ns : 0;
+    bool beside = is_beside(forecast, NULL, 0, start->model);
+    double beside_ns = beside ? model->beside_ns : 0;
+    double solo_ns = known_ns > 0 ? known_ns + beside_ns + forecast->enqueued_ns : 0;
     const struct e2b_forecast_batch batch = {.model = start->model,
         .size_index = start->size_index,
         .instance = instance,
@@ -244,7 +261,8 @@ void e2b_forecast_start(
         .solo_ns = solo_ns,
         .left_ns = solo_ns,
         .demand = model->demand[start->size_index],
-        .in_company = forecast->running_count > 0};
+        .in_company = forecast->running_count > 0,
+        .beside = beside};
     int at = forecast->running_count++;
     for (int i = 0; i < at; i++)
         forecast->running[i].in_company = true;
@@ -281,6 +299,10 @@ static void learn(
     model->solo_ns[batch->size_index] *= 1 + error * LEARN;
     if (batch->in_company)
         forecast->contention *= 1 + error * LEARN;
+    if (batch->beside) /* whatever stalls tells no more than what is a little late */
+        model->beside_ns += LEARN * batch->solo_ns * (error > MOST_BESIDE ? MOST_BESIDE : error);
+    if (model->beside_ns < 0)
+        model->beside_ns = 0;
     if (forecast->contention < MIN_CONTENTION)
         forecast->contention = MIN_CONTENTION;
     if (forecast->contention > MAX_CONTENTION)

@@ -4,7 +4,8 @@
  * that they have left, and one walk along that order predicts every end.
  *
  * Completions correct the tables: a batch that was always alone its size's duration, one in company
- * also the device's contention; and what each took of the thread that enqueues. */
+ * also the device's contention, one that began beside another model's what it waits for there; and
+ * what each took of the thread that enqueues. */
 #ifndef E2B_SCHED_FORECAST_H
 #define E2B_SCHED_FORECAST_H
 
@@ -22,6 +23,7 @@ struct e2b_forecast_model {
     double solo_ns[E2B_SCHED_MAX_SIZES]; /* 0 unknown */
     double demand[E2B_SCHED_MAX_SIZES];
     double host_ns[E2B_SCHED_MAX_SIZES]; /* of the enqueueing thread, for one batch */
+    double beside_ns; /* see sched/policy.h */
     double sample_ns;                    /* device time of a sample at the best throughput */
     double full_ns; /* longest duration of a batch in the composition that gives it */
     int full_count; /* samples of that composition */
@@ -44,6 +46,7 @@ struct e2b_forecast_batch {
                                  * were enqueued ahead of it */
     double demand;
     bool in_company; /* at some time */
+    bool beside;     /* another model's batch, when it started */
 };
 
 struct e2b_forecast {

@@ -1,5 +1,6 @@
 #include "runtime/engine/engine.h"
 
+#include "runtime/engine/beside.h"
 #include "runtime/engine/dispatcher.h"
 
 #include <stdio.h>
@@ -110,6 +111,17 @@ static enum e2b_status check_sizes(const struct e2b_serve_options *options, stru
     return E2B_OK;
 }
 
+/* Alone, and beside each of the models that were added before. */
+static enum e2b_status profile(struct e2b_engine *engine, struct e2b_served *served,
+    const struct e2b_serve_options *options, struct e2b_error *err) {
+    int64_t budget_ns = options->profile_ns > 0 ? options->profile_ns : E2B_PROFILE_DEFAULT_NS;
+    const char *folder = options->profile_folder;
+    if (e2b_served_profile(served, folder, budget_ns, &served->profile, err) != E2B_OK)
+        return err->status;
+    return e2b_served_profile_beside(
+        served, engine->models, engine->model_count, folder, budget_ns, err);
+}
+
 enum e2b_status e2b_engine_add(struct e2b_engine *engine, struct e2b_model *model,
     const struct e2b_serve_options *options, struct e2b_served **out, struct e2b_error *err) {
     if (engine->dispatcher)
@@ -131,9 +143,7 @@ enum e2b_status e2b_engine_add(struct e2b_engine *engine, struct e2b_model *mode
         e2b_served_destroy(served);
         return e2b_error_while(err, "warming up model \"%s\"", options->name);
     }
-    int64_t profile_ns = options->profile_ns > 0 ? options->profile_ns : E2B_PROFILE_DEFAULT_NS;
-    if (e2b_served_profile(served, options->profile_folder, profile_ns, &served->profile, err)
-        != E2B_OK) {
+    if (profile(engine, served, options, err) != E2B_OK) {
         e2b_served_destroy(served);
         return err->status;
     }

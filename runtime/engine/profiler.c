@@ -285,8 +285,7 @@ static uint64_t hash_text(uint64_t hash, const char *text) {
     return e2b_hash(hash, text, strlen(text) + 1);
 }
 
-/* Of all that durations depend on. */
-static uint64_t key_of(const struct e2b_served *served) {
+uint64_t e2b_profile_key(const struct e2b_served *served) {
     uint64_t hash = hash_text(E2B_HASH_START, served->device->identity);
     hash = e2b_hash(hash, &served->options.slot_count, sizeof served->options.slot_count);
     for (int i = 0; i < served->size_count; i++) {
@@ -385,7 +384,7 @@ static void save(const char *folder, const char *path, const struct e2b_served *
 enum e2b_status e2b_served_profile(struct e2b_served *served, const char *folder, int64_t budget_ns,
     struct e2b_profile *out, struct e2b_error *err) {
     char path[4096] = "";
-    uint64_t key = key_of(served);
+    uint64_t key = e2b_profile_key(served);
     if (folder && folder[0]
         && snprintf(path, sizeof path, "%s/%016" PRIx64 ".profile", folder, key)
             >= (int)sizeof path)

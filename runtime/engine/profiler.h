@@ -23,6 +23,7 @@ struct e2b_profile {
     int64_t launch_ns, reply_ns;
     int compositions;  /* measured side by side */
     double mean_error; /* of the makespans by the fit, relative to what was measured */
+    int64_t beside_ns; /* see sched/policy.h; by runtime/engine/beside.h, not in the file */
 };
 
 /* Batches side by side: their sizes by index, and how long until all had ended. */
@@ -38,6 +39,9 @@ struct e2b_composition {
  * failing to write one is logged. Fails when the device does. */
 enum e2b_status e2b_served_profile(struct e2b_served *served, const char *folder, int64_t budget_ns,
     struct e2b_profile *out, struct e2b_error *err);
+
+/* Of all that durations depend on. */
+uint64_t e2b_profile_key(const struct e2b_served *served);
 
 /* Fit out->demand of a model whose solo_ns, sizes and instances are filled in. Sizes that no
  * composition holds keep 0, unknown. Fails when out of memory. */

@@ -267,6 +267,7 @@ void e2b_served_describe(const struct e2b_served *served, struct e2b_sched_model
         .weight = served->options.weight > 0 ? served->options.weight : 1,
         .launch_ns = served->profile.launch_ns,
         .reply_ns = served->profile.reply_ns,
+        .beside_ns = served->profile.beside_ns,
     };
     for (int i = 0; i < served->size_count; i++) {
         const struct e2b_granularity *size = &served->sizes[i];

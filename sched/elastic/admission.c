@@ -1,5 +1,7 @@
 #include "sched/elastic/admission.h"
 
+#include "sched/elastic/pace.h"
+
 #include <limits.h>
 #include <math.h>
 #include <stddef.h>
@@ -60,7 +62,7 @@ static double end_behind(const struct e2b_policy *policy, const struct e2b_elast
     double ahead_ns, int before) {
     const struct e2b_forecast_model *table = e2b_elastic_table(policy, model);
     const struct e2b_elastic_pace *pace = &model->pace;
-    double latency_ns = pace->slowdown * table->solo_ns[e2b_forecast_size(table, before + 1)];
+    double latency_ns = e2b_elastic_batch_ns(pace, table, before + 1);
     int rounds = before / pace->count;
     if (before + 1 > pace->count || latency_ns > pace->batch_ns)
         latency_ns = pace->batch_ns;
@@ -103,7 +105,7 @@ static struct lie as_it_lies(const struct e2b_policy *policy, const struct e2b_e
         int count = e2b_bitset_count_in(waits, at, end);
         seen += count;
         before_ns = lie_ns;
-        lie_ns += model->pace.slowdown * table->solo_ns[e2b_forecast_size(table, count)];
+        lie_ns += e2b_elastic_batch_ns(&model->pace, table, count);
         at = e2b_bitset_next(waits, end);
         at = at < waits->capacity ? at : e2b_bitset_next(waits, 0);
     }

@@ -1,5 +1,7 @@
 #include "sched/elastic/choice.h"
 
+#include "sched/elastic/pace.h"
+
 #include <limits.h>
 #include <stddef.h>
 
@@ -118,9 +120,10 @@ static void weigh(const struct e2b_policy *policy, int index, double followers,
                                       : policy->running;
     choice->start = start_count > 0;
     if (policy->forecast.exclusive) {
-        double slowdown = policy->models[index].pace.slowdown;
-        int late = late_of(
-            policy, index, &choice->batch, slowdown * table->solo_ns[choice->batch.size_index]);
+        const struct e2b_elastic_pace *pace = &policy->models[index].pace;
+        int size = table->sizes[choice->batch.size_index];
+        int late =
+            late_of(policy, index, &choice->batch, e2b_elastic_batch_ns(pace, table, size));
         double good = late < started ? started - late : started * LATE_WORTH;
         choice->cost = -good / time_of(policy, index, starts, start_count);
         return;

@@ -35,14 +35,23 @@ static bool is_there(const struct e2b_policy *policy, int index) {
         || e2b_elastic_asked(policy, index) > LITTLE_ASKED;
 }
 
+double e2b_elastic_batch_ns(const struct e2b_elastic_pace *pace,
+    const struct e2b_forecast_model *table, int count) {
+    return pace->slowdown * (table->solo_ns[e2b_forecast_size(table, count)] + pace->beside_ns);
+}
+
 /* The best one after another, none longer than that; the smallest if all are. */
 static struct e2b_elastic_pace pace_alone(
     const struct e2b_forecast_model *table, double slowdown, double longest_ns) {
-    struct e2b_elastic_pace pace = {0};
+    struct e2b_elastic_pace pace = {.slowdown = slowdown, .beside_ns = table->beside_ns};
     for (int i = 0; i < table->size_count; i++) {
-        double batch_ns = slowdown * table->solo_ns[i], sample_ns = batch_ns / table->sizes[i];
-        if (i == 0 || (batch_ns <= longest_ns && sample_ns < pace.sample_ns))
-            pace = (struct e2b_elastic_pace){table->sizes[i], batch_ns, sample_ns, slowdown};
+        double batch_ns = e2b_elastic_batch_ns(&pace, table, table->sizes[i]);
+        double sample_ns = batch_ns / table->sizes[i];
+        if (i > 0 && (batch_ns > longest_ns || sample_ns >= pace.sample_ns))
+            continue;
+        pace.count = table->sizes[i];
+        pace.batch_ns = batch_ns;
+        pace.sample_ns = sample_ns;
     }
     return pace;
 }
@@ -96,6 +105,6 @@ void e2b_elastic_set_pace(struct e2b_policy *policy) {
             *pace = pace_in_lanes(policy, i);
         else
             *pace =
-                (struct e2b_elastic_pace){table->full_count, table->full_ns, table->sample_ns, 1};
+                (struct e2b_elastic_pace){table->full_count, table->full_ns, table->sample_ns, 1, 0};
     }
 }

@@ -9,4 +9,8 @@
 /* Once a decision, before the other parts ask. */
 void e2b_elastic_set_pace(struct e2b_policy *policy);
 
+/* How long the model's smallest batch that holds `count` takes at its pace. */
+double e2b_elastic_batch_ns(const struct e2b_elastic_pace *pace,
+    const struct e2b_forecast_model *table, int count);
+
 #endif

@@ -32,7 +32,7 @@ struct e2b_elastic_promise {
 struct e2b_elastic_pace {
     int count;
     double batch_ns, sample_ns;
-    double slowdown; /* that is in them, by company which the tables do not hold */
+    double slowdown, beside_ns; /* that are in them, by company which the tables do not hold */
 };
 
 struct e2b_elastic_model {

@@ -80,6 +80,32 @@ static void a_batch_waits_until_it_is_enqueued(void **state) {
     e2b_forecast_finish(&forecast);
 }
 
+/* Two models: beside the other's a batch waits 500 ns, beside one of its own model it does not. What
+ * it waits is learnt, a little of each error, as it may be a stall. */
+static void a_batch_waits_for_room_beside_another_model(void **state) {
+    (void)state;
+    struct e2b_sched_model models[] = {model_of(0.25), model_of(0.25)};
+    struct e2b_forecast forecast;
+    models[0].beside_ns = 500;
+    assert_true(e2b_forecast_init(&forecast, models, 2));
+    const struct e2b_forecast_start both[] = {{1, 1, 4, INT64_MAX}, ONE};
+    assert_near(e2b_forecast_walk(&forecast, both, 2).first_ns, 2000);
+    assert_near(e2b_forecast_walk(&forecast, both + 1, 1).last_ns, 1000);
+    e2b_forecast_start(&forecast, &FOUR, 0);
+    assert_near(e2b_forecast_walk(&forecast, &ONE, 1).last_ns, 1000);
+    e2b_forecast_start(&forecast, &both[0], 0);
+    assert_near(e2b_forecast_walk(&forecast, &ONE, 1).last_ns, 1500);
+    for (int i = 0; i < 2; i++) {
+        double before_ns = forecast.models[0].beside_ns;
+        e2b_forecast_start(&forecast, &ONE, 0);
+        e2b_forecast_pass(&forecast, 10000 * (i + 1));
+        e2b_forecast_completed(&forecast, 0, 0, 0, 1);
+        assert_true(forecast.models[0].beside_ns > before_ns);
+        assert_true(forecast.models[0].beside_ns < before_ns + 50);
+    }
+    e2b_forecast_finish(&forecast);
+}
+
 /* Batches of one and of four: together they give 1.33 times as much as four alone, if the thread that
  * enqueues has time for both and for the rest of its work. */
 static void a_busy_enqueuer_makes_company_no_gain(void **state) {
@@ -200,6 +226,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(company_slows_by_the_sum_of_demands),
         cmocka_unit_test(a_batch_waits_until_it_is_enqueued),
+        cmocka_unit_test(a_batch_waits_for_room_beside_another_model),
         cmocka_unit_test(a_busy_enqueuer_makes_company_no_gain),
         cmocka_unit_test(a_running_batch_advances_and_ends),
         cmocka_unit_test(durations_and_contention_follow_what_is_measured),

@@ -16,7 +16,7 @@ struct lab_args {
     struct arg_list models, policies, rivals, arrivals;
     const char *table, *tune_table, *device, *precision, *target, *folder, *loads, *measure;
     struct arg_ints sizes;
-    double seconds, copy_host_us, gather_host_us, stalls;
+    double seconds, copy_host_us, gather_host_us, stalls, beside_us;
     int repeats, seed, instances, slots, tune_runs, percentile;
     bool peak, bound, again, deadlines, trace;
 };
@@ -120,6 +120,7 @@ static void take_host(const struct lab_args *args, struct e2b_lab_table *table) 
     table->copy_host_ns = (int64_t)(1000 * args->copy_host_us);
     table->gather_host_ns = (int64_t)(1000 * args->gather_host_us);
     table->stall_share = args->stalls / 100;
+    table->beside_ns = (int64_t)(1000 * args->beside_us);
 }
 
 static enum e2b_status take_args(const struct lab_args *args, struct e2b_lab_table *table,
@@ -241,6 +242,8 @@ static int lab(int argc, char **argv) {
             ARG_NUMBER, &given.gather_host_us, 0, 100000},
         {"--stalls", "P", "of --sim: percent of batches that take twice their time (default 0)",
             ARG_NUMBER, &given.stalls, 0, 100},
+        {"--beside", "US", "of --sim: what a batch takes longer beside another one (default 0)",
+            ARG_NUMBER, &given.beside_us, 0, 100000},
         {"--measure", "TABLE", "only measure the models and write such a table", ARG_TEXT,
             &given.measure, 0, 0},
         {"--policy", "NAME[:OPT=N,..]", "a policy with options (default: each as it comes)",

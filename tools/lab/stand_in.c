@@ -50,7 +50,8 @@ static int64_t cost(void *context, const struct e2b_sim_args *args) {
     const struct e2b_lab_timing *timing = timing_of(stand_in, args, &size);
     bool stalls =
         e2b_lab_random_uniform(&stand_in->stalls) < stand_in->table.stall_share / LAUNCHES;
-    return timing->solo_ns[size] / LAUNCHES + (stalls ? timing->solo_ns[size] : 0);
+    return timing->solo_ns[size] / LAUNCHES + (stalls ? timing->solo_ns[size] : 0)
+        + (args->running > 0 ? stand_in->table.beside_ns / LAUNCHES : 0);
 }
 
 static double demand(void *context, const struct e2b_sim_args *args) {

@@ -32,6 +32,7 @@ struct e2b_lab_table {
     int64_t copy_host_ns;   /* of the enqueueing thread, for a copy */
     int64_t gather_host_ns; /* the same, for each sample where inputs are gathered there */
     double stall_share;     /* of batches that take twice their time */
+    int64_t beside_ns;      /* what a batch takes longer that starts beside another */
 };
 
 enum e2b_status e2b_lab_table_read(
