@@ -5,7 +5,13 @@
 #include "kernels/conv/inverted_residual.h"
 #include "kernels/conv/variants.h"
 
-enum e2b_block_part_index { E2B_EXPANSION, E2B_MIDDLE, E2B_PROJECTION, E2B_BLOCK_PARTS };
+enum e2b_block_part_index {
+    E2B_EXPANSION,
+    E2B_MIDDLE,
+    E2B_SHORTCUT, /* its output is the projection's residual */
+    E2B_PROJECTION,
+    E2B_BLOCK_PARTS
+};
 
 /* A convolution of the block as a call of its own. */
 struct e2b_block_part {

@@ -21,13 +21,14 @@ bool e2b_conv_block_apart_accepts(const struct e2b_call *call, char *reason, siz
 }
 
 /* The part's launches name its tensors; give them those of the block. */
-static void rename_args(struct e2b_launch *launch, struct e2b_arg x, struct e2b_arg y) {
+static void rename_args(
+    struct e2b_launch *launch, struct e2b_arg x, struct e2b_arg residual, struct e2b_arg y) {
     for (int i = 0; i < launch->arg_count; i++) {
         struct e2b_arg *arg = &launch->args[i];
         if (arg->kind == E2B_ARG_OUTPUT)
             *arg = y;
         else if (arg->kind == E2B_ARG_INPUT && arg->index == E2B_CONV_RESIDUAL)
-            arg->index = E2B_BLOCK_RESIDUAL;
+            *arg = residual;
         else if (arg->kind == E2B_ARG_INPUT)
             *arg = x;
     }
@@ -45,7 +46,8 @@ static int add_between(const struct e2b_block_part *part, struct e2b_launch_list
 enum e2b_status e2b_conv_block_apart_emit(
     const struct e2b_call *call, struct e2b_launch_list *out, struct e2b_error *err) {
     struct e2b_block_part parts[E2B_BLOCK_PARTS];
-    struct e2b_arg x = {.kind = E2B_ARG_INPUT, .index = E2B_BLOCK_X};
+    const struct e2b_arg whole = {.kind = E2B_ARG_INPUT, .index = E2B_BLOCK_X};
+    struct e2b_arg x = whole, residual = {.kind = E2B_ARG_INPUT, .index = E2B_BLOCK_RESIDUAL};
     char reason[128];
     e2b_block_separate(call, parts);
     for (int i = 0; i < E2B_BLOCK_PARTS; i++) {
@@ -59,8 +61,11 @@ enum e2b_status e2b_conv_block_apart_emit(
         if (v->emit(&parts[i].call, out, err) != E2B_OK)
             return err->status;
         for (int k = first; k < out->launch_count; k++)
-            rename_args(&out->launches[k], x, y);
-        x = y;
+            rename_args(&out->launches[k], i == E2B_SHORTCUT ? whole : x, residual, y);
+        if (i == E2B_SHORTCUT)
+            residual = y;
+        else
+            x = y;
     }
     return E2B_OK;
 }

@@ -192,6 +192,8 @@ static const char *refuses(const struct e2b_call *call) {
         return "needs PTX of sm_80";
     if (!e2b_block_is_depthwise(call))
         return "a full convolution between";
+    if (e2b_has_input(call, E2B_BLOCK_SHORTCUT_W))
+        return "a shortcut";
     if (depthwise->dilation[0] != 1 || depthwise->dilation[1] != 1
         || depthwise->kernel[0] > MOST_KERNEL || depthwise->kernel[1] > MOST_KERNEL)
         return "dilated, or a kernel larger than 7";

@@ -24,6 +24,7 @@ extern const struct e2b_source e2b_source_bottleneck;
 /* What a call is to the kernel. */
 struct problem {
     int64_t channels, wide, narrow, outputs; /* narrow: of the second convolution's output */
+    int64_t shortcut_tiles;                  /* of weights, 0 without a shortcut */
     int64_t slabs, out_tiles, taps, rows, column_tiles, line_tiles, tiles, groups, local_bytes;
 };
 
@@ -42,7 +43,8 @@ static struct problem problem_of(const struct e2b_call *call) {
     p.column_tiles = e2b_ceil_div(y[3], SIDE);
     p.tiles = y[0] * p.line_tiles * p.column_tiles;
     p.groups = p.tiles < units ? p.tiles : units;
-    p.local_bytes = (p.slabs + p.taps + p.out_tiles) * MATRIX_BYTES
+    p.shortcut_tiles = e2b_has_input(call, E2B_BLOCK_SHORTCUT_W) ? p.out_tiles : 0;
+    p.local_bytes = (p.slabs + p.taps + p.out_tiles + p.shortcut_tiles) * MATRIX_BYTES
         + TEAMS * (STAGES + 1) * e2b_ceil_div(p.rows, 8) * 8 * ROW_BYTES
         + (2 + p.out_tiles) * BIAS_BYTES;
     return p;
@@ -58,14 +60,22 @@ static struct problem problem_of(const struct e2b_call *call) {
 
 static double cost_ns(const struct e2b_call *call, const struct problem *p) {
     double row_tiles = (double)e2b_ceil_div(p->rows, TILE_CHANNELS);
-    double products =
-        STEPS * ((double)p->slabs * row_tiles + (double)p->taps + (double)p->out_tiles / 2);
+    double products = STEPS
+        * ((double)p->slabs * row_tiles + (double)p->taps + (double)p->out_tiles / 2
+            + (double)p->shortcut_tiles);
     double work =
         (double)e2b_ceil_div(p->tiles, p->groups * TEAMS) * (TILE_NS + products * PRODUCT_NS);
     double memory = e2b_block_memory_ns(call);
     double most = work > memory ? work : memory, least = work + memory - most;
     return E2B_BLOCK_LAUNCH_NS + (double)p->local_bytes / WEIGHT_BYTES_A_NS + most
         + OVERLAP_LOST * least;
+}
+
+/* Whether an output's own pixel is among those that it needs. */
+static bool keeps_pixels(const struct e2b_call *call) {
+    const struct e2b_inverted_residual_params *params = call->params;
+    const struct e2b_conv_params *middle = &params->middle;
+    return middle->pad[0] < middle->kernel[0] && middle->pad[1] < middle->kernel[1];
 }
 
 static const char *refuses(const struct e2b_call *call) {
@@ -84,6 +94,8 @@ static const char *refuses(const struct e2b_call *call) {
     struct problem p = problem_of(call);
     if (p.wide > TILE_CHANNELS || p.narrow > TILE_CHANNELS)
         return "more than 64 channels between";
+    if (p.shortcut_tiles && (p.slabs > 1 || !keeps_pixels(call)))
+        return "a shortcut of more than 64 channels, or of other pixels";
     if (p.rows > MOST_ROWS || p.out_tiles > MOST_OUT_TILES)
         return "a large kernel, or more than 256 channels of output";
     return p.local_bytes + GROUP_BYTES > call->traits->local_bytes
@@ -160,7 +172,13 @@ static void pack_projection(const struct e2b_packing *packing, void *to) {
     for (int64_t tile = 0; tile < p.out_tiles; tile++)
         at = put_matrix(at, packing->from[0],
             &(struct matrix){p.outputs, p.narrow, 1, 0, tile * TILE_CHANNELS, 0, true});
-    put_bias((float *)(void *)at, packing->from[1], p.outputs, p.out_tiles * TILE_CHANNELS);
+    for (int64_t tile = 0; tile < p.shortcut_tiles; tile++)
+        at = put_matrix(at, packing->from[2],
+            &(struct matrix){p.outputs, p.channels, 1, 0, tile * TILE_CHANNELS, 0, false});
+    float *bias = (float *)(void *)at;
+    put_bias(bias, packing->from[1], p.outputs, p.out_tiles * TILE_CHANNELS);
+    for (int64_t i = 0; packing->from[3] && i < p.outputs; i++)
+        bias[i] += e2b_conv_weight_at(packing->from[3], i);
 }
 
 static int add_packing(struct e2b_launch_list *list, struct e2b_packing packing, const char *key,
@@ -175,11 +193,11 @@ enum e2b_status e2b_conv_bottleneck_emit(
     const struct e2b_call *call, struct e2b_launch_list *out, struct e2b_error *err) {
     const struct e2b_inverted_residual_params *params = call->params;
     struct problem p = problem_of(call);
-    char more[128];
+    char more[144];
     snprintf(more, sizeof more,
-        "-DSLABS=%d -DOUT_TILES=%d -DKERNEL=%d,%d -cl-nv-maxrregcount=%d -DPTX_TARGET=sm_90a",
+        "-DSLABS=%d -DOUT_TILES=%d -DKERNEL=%d,%d%s -cl-nv-maxrregcount=%d -DPTX_TARGET=sm_90a",
         (int)p.slabs, (int)p.out_tiles, (int)params->middle.kernel[0],
-        (int)params->middle.kernel[1], REGISTERS);
+        (int)params->middle.kernel[1], p.shortcut_tiles ? " -DSHORTCUT" : "", REGISTERS);
     struct e2b_launch *launch =
         e2b_block_launch(call, out, &e2b_source_bottleneck, "bottleneck", more);
     const struct e2b_packing inner = {.from = {e2b_block_constant(call, E2B_BLOCK_EXPANSION_W),
@@ -190,8 +208,11 @@ enum e2b_status e2b_conv_bottleneck_emit(
         .pack = pack_inner};
     const struct e2b_packing projection = {
         .from = {e2b_block_constant(call, E2B_BLOCK_PROJECTION_W),
-            e2b_block_constant(call, E2B_BLOCK_PROJECTION_BIAS)},
-        .bytes = (size_t)(p.out_tiles * (MATRIX_BYTES + BIAS_BYTES)),
+            e2b_block_constant(call, E2B_BLOCK_PROJECTION_BIAS),
+            e2b_block_constant(call, E2B_BLOCK_SHORTCUT_W),
+            e2b_block_constant(call, E2B_BLOCK_SHORTCUT_BIAS)},
+        .bytes =
+            (size_t)((p.out_tiles + p.shortcut_tiles) * MATRIX_BYTES + p.out_tiles * BIAS_BYTES),
         .pack = pack_projection};
     int first = add_packing(out, inner, "bottleneck-inner", &p);
     int last = add_packing(out, projection, "bottleneck-projection", &p);

@@ -17,6 +17,8 @@
  * SLABS          of the image's channels
  * OUT_TILES      of 64 output channels
  * KERNEL         height and width, of the second convolution
+ * SHORTCUT       there if a 1x1 convolution of the image is added, which has one slab: its products are
+ *                added to the third ones, from the pixels as they came
  * RESIDUAL as everywhere; see block_words.clh for the activations */
 
 #include "kernels/common/tensor_core.clh"
@@ -46,7 +48,12 @@
 #define MATRIX_BYTES (64 * ROW_BYTES)
 #define MIDDLE (SLABS * MATRIX_BYTES)
 #define PROJECTION (MIDDLE + KERNEL_H * KERNEL_W * MATRIX_BYTES)
-#define WEIGHT_BYTES (PROJECTION + OUT_TILES * MATRIX_BYTES)
+#define SHORTCUT_WEIGHTS (PROJECTION + OUT_TILES * MATRIX_BYTES)
+#ifdef SHORTCUT
+#define WEIGHT_BYTES (SHORTCUT_WEIGHTS + OUT_TILES * MATRIX_BYTES)
+#else
+#define WEIGHT_BYTES SHORTCUT_WEIGHTS
+#endif
 #define STAGES 2
 #define STAGE_BYTES (CEIL_DIV(ROWS, 8) * EIGHT_ROWS)
 #define TEAM_BYTES ((STAGES + 1) * STAGE_BYTES)
@@ -187,13 +194,21 @@ static inline void activate_sums(uint a[4][4], float sum[8][4], float act_a, flo
             sum[k / 2][k % 2 * 2], sum[k / 2][k % 2 * 2 + 1], act_a, act_b);
 }
 
-static inline void start_outputs(float sum[8][4], uint a[4][4], uint weights) {
+/* own: the outputs' own pixels. */
+static inline void start_outputs(float sum[8][4], uint a[4][4], uint weights, uint own) {
     ulong b = describe_rows(weights, EIGHT_ROWS);
     PLACE_SUMS(sum);
     begin_products();
 #pragma unroll
     for (int step = 0; step < 4; step++)
         MULTIPLY_REGISTERS(sum, a[step], b + step * 2);
+#ifdef SHORTCUT
+    ulong pixels = describe_rows(own, PITCH * ROW_BYTES);
+#pragma unroll
+    for (int step = 0; step < 4; step++)
+        MULTIPLY_MATRICES(
+            sum, pixels + step * 2, b + (OUT_TILES * MATRIX_BYTES >> 4) + step * 2);
+#endif
     end_products();
 }
 
@@ -233,15 +248,16 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void bottleneck(TE
         .y_row = y_row,
         .y_pixel = y_pixel};
     struct tiles tiles = {column_tiles, line_tiles};
+    uint ring = stages, own = (pad_top * PITCH + pad_left) * ROW_BYTES;
     int from[PASSES];
     copy_bytes(weights, inner_weights, PROJECTION, thread);
-    copy_bytes(weights + PROJECTION, projection, OUT_TILES * MATRIX_BYTES, thread);
+    copy_bytes(weights + PROJECTION, projection, WEIGHT_BYTES - PROJECTION, thread);
     copy_bytes(weights + BIASES, inner_weights + PROJECTION / 2, 2 * BIAS_BYTES, thread);
-    copy_bytes(weights + BIASES + 2 * BIAS_BYTES, projection + OUT_TILES * MATRIX_BYTES / 2,
+    copy_bytes(weights + BIASES + 2 * BIAS_BYTES, projection + (WEIGHT_BYTES - PROJECTION) / 2,
         OUT_TILES * BIAS_BYTES, thread);
     struct place at = find_place(tile, tiles);
     find_pixels(from, &image, at, in_team);
-    copy_first_slabs(&image, from, at, tile < tile_count, stages, in_team);
+    copy_first_slabs(&image, from, at, tile < tile_count, ring, in_team);
     asm volatile("cp.async.wait_group 0;" ::: "memory");
     show_products();
     barrier(CLK_LOCAL_MEM_FENCE);
@@ -258,7 +274,7 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void bottleneck(TE
             start_sums(wide[m], biases);
 #pragma unroll
         for (int slab = 0; slab < SLABS; slab++) {
-            uint stage = stages + slab % STAGES * STAGE_BYTES;
+            uint stage = ring + slab % STAGES * STAGE_BYTES;
             asm volatile("cp.async.wait_group %0;" ::"n"(STAGES - 1) : "memory");
             show_products();
             meet_team(team);
@@ -278,9 +294,11 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void bottleneck(TE
         start_taps(narrow, middle, weights + MIDDLE);
         tile += groups * TEAMS;
         HIDE(tile);
+        uint used = ring;
+        ring = next_ring(stages, ring);
         struct place later = find_place(tile, tiles);
         find_pixels(from, &image, later, in_team);
-        copy_first_slabs(&image, from, later, tile < tile_count, stages, in_team);
+        copy_first_slabs(&image, from, later, tile < tile_count, ring, in_team);
         seek_pixel(&out, at, warp, lane);
 #ifdef RESIDUAL
         uint4 added[OUT_TILES * 4];
@@ -294,7 +312,8 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void bottleneck(TE
 #ifdef RESIDUAL
             add_residual(sum[i % 2], added + i * 4);
 #endif
-            start_outputs(sum[i % 2], a, weights + PROJECTION + i * MATRIX_BYTES);
+            start_outputs(
+                sum[i % 2], a, weights + PROJECTION + i * MATRIX_BYTES, used + own);
             if (i > 0) {
                 AWAIT_SUMS(sum[(i + 1) % 2], "1");
                 store_outputs_of(sum[(i + 1) % 2], i - 1, &out, act_a, act_b);

@@ -40,9 +40,9 @@ void e2b_block_separate(const struct e2b_call *call, struct e2b_block_part parts
     const struct e2b_inverted_residual_params *params = call->params;
     const struct e2b_operand *wide = &call->inputs[E2B_BLOCK_X];
     struct e2b_block_part *expansion = &parts[E2B_EXPANSION], *middle = &parts[E2B_MIDDLE],
-                          *projection = &parts[E2B_PROJECTION];
+                          *shortcut = &parts[E2B_SHORTCUT], *projection = &parts[E2B_PROJECTION];
     memset(parts, 0, E2B_BLOCK_PARTS * sizeof *parts);
-    expansion->params = projection->params = pointwise;
+    expansion->params = shortcut->params = projection->params = pointwise;
     middle->params = params->middle;
     expansion->params.epilogue = params->middle.epilogue;
     projection->params.epilogue.activation = params->epilogue.activation;
@@ -55,10 +55,15 @@ void e2b_block_separate(const struct e2b_call *call, struct e2b_block_part parts
     set_between(middle, &call->outputs[0].tensor);
     set_part(call, projection, &middle->out, E2B_BLOCK_PROJECTION_W);
     projection->out = call->outputs[0];
-    if (e2b_has_input(call, E2B_BLOCK_RESIDUAL)) {
+    if (e2b_has_input(call, E2B_BLOCK_SHORTCUT_W)) {
+        set_part(call, shortcut, &call->inputs[E2B_BLOCK_X], E2B_BLOCK_SHORTCUT_W);
+        set_between(shortcut, &call->outputs[0].tensor);
+        projection->in[E2B_CONV_RESIDUAL] = shortcut->out;
+    } else if (e2b_has_input(call, E2B_BLOCK_RESIDUAL)) {
         projection->in[E2B_CONV_RESIDUAL] = call->inputs[E2B_BLOCK_RESIDUAL];
-        projection->params.epilogue.residual_input = E2B_CONV_RESIDUAL;
     }
+    if (projection->in[E2B_CONV_RESIDUAL].present)
+        projection->params.epilogue.residual_input = E2B_CONV_RESIDUAL;
 }
 
 static enum e2b_status import(const struct e2b_onnx_node *node, void *to, struct e2b_error *err) {
@@ -70,20 +75,27 @@ static bool is_of_rank(const struct e2b_call *call, int input, int rank) {
     return e2b_has_input(call, input) && call->inputs[input].tensor.shape.rank == rank;
 }
 
+static bool has_ranks(const struct e2b_call *call) {
+    static const int optional[] = {E2B_BLOCK_EXPANSION_W, E2B_BLOCK_SHORTCUT_W};
+    for (int i = 0; i < 2; i++)
+        if (e2b_has_input(call, optional[i]) && !is_of_rank(call, optional[i], 4))
+            return false;
+    return is_of_rank(call, E2B_BLOCK_X, 4) && is_of_rank(call, E2B_BLOCK_MIDDLE_W, 4)
+        && is_of_rank(call, E2B_BLOCK_PROJECTION_W, 4);
+}
+
 static enum e2b_status infer(struct e2b_call *call, struct e2b_error *err) {
     struct e2b_inverted_residual_params *params = call->params;
     struct e2b_block_part parts[E2B_BLOCK_PARTS];
-    if (!is_of_rank(call, E2B_BLOCK_X, 4) || !is_of_rank(call, E2B_BLOCK_MIDDLE_W, 4)
-        || !is_of_rank(call, E2B_BLOCK_PROJECTION_W, 4)
-        || (e2b_has_input(call, E2B_BLOCK_EXPANSION_W)
-            && !is_of_rank(call, E2B_BLOCK_EXPANSION_W, 4)))
+    if (!has_ranks(call))
         return e2b_fail(err, E2B_INVALID,
-            "\"%s\": it takes an image and two or three sets of weights, all of rank 4",
-            call->name);
+            "\"%s\": it takes an image and two to four sets of weights, all of rank 4", call->name);
+    if (e2b_has_input(call, E2B_BLOCK_SHORTCUT_W) && e2b_has_input(call, E2B_BLOCK_RESIDUAL))
+        return e2b_fail(err, E2B_INVALID, "\"%s\": it has a residual and a shortcut", call->name);
     call->outputs[0].tensor = call->inputs[E2B_BLOCK_X].tensor;
     e2b_block_separate(call, parts);
     struct e2b_block_part *expansion = &parts[E2B_EXPANSION], *middle = &parts[E2B_MIDDLE],
-                          *projection = &parts[E2B_PROJECTION];
+                          *shortcut = &parts[E2B_SHORTCUT], *projection = &parts[E2B_PROJECTION];
     if (expansion->out.present && e2b_op_conv.infer(&expansion->call, err) != E2B_OK)
         return err->status;
     if (e2b_op_conv.infer(&middle->call, err) != E2B_OK)
@@ -96,6 +108,11 @@ static enum e2b_status infer(struct e2b_call *call, struct e2b_error *err) {
             || group != middle->out.tensor.shape.dims[1]))
         return e2b_fail(err, E2B_INVALID,
             "\"%s\": its second convolution is neither depthwise nor full", call->name);
+    if (shortcut->out.present) {
+        if (e2b_op_conv.infer(&shortcut->call, err) != E2B_OK)
+            return err->status;
+        projection->in[E2B_CONV_RESIDUAL] = shortcut->out;
+    }
     if (e2b_op_conv.infer(&projection->call, err) == E2B_OK)
         call->outputs[0] = projection->out;
     return err->status;
@@ -108,9 +125,11 @@ static void reference(const struct e2b_call *call, const double *const *in, doub
     e2b_block_separate(call, parts);
     for (int i = 0; i < call->input_count && i < E2B_BLOCK_INPUTS; i++)
         given[i] = e2b_has_input(call, i) ? in[i] : NULL;
-    const double *from = given[E2B_BLOCK_X];
+    static const int first[] = {
+        E2B_BLOCK_EXPANSION_W, E2B_BLOCK_MIDDLE_W, E2B_BLOCK_SHORTCUT_W, E2B_BLOCK_PROJECTION_W};
+    const double *from = given[E2B_BLOCK_X], *added = given[E2B_BLOCK_RESIDUAL];
     for (int i = 0; i < E2B_BLOCK_PARTS; i++) {
-        const double *const *weights = given + E2B_BLOCK_EXPANSION_W + 2 * i;
+        const double *const *weights = given + first[i];
         double *to = out[0];
         if (!parts[i].out.present)
             continue;
@@ -120,13 +139,16 @@ static void reference(const struct e2b_call *call, const double *const *in, doub
         if (!to)
             abort();
         e2b_conv_reference(&parts[i].call,
-            (const double *const[]){from, weights[0], weights[1],
-                i == E2B_PROJECTION ? given[E2B_BLOCK_RESIDUAL] : NULL},
+            (const double *const[]){i == E2B_SHORTCUT ? given[E2B_BLOCK_X] : from, weights[0],
+                weights[1], i == E2B_PROJECTION ? added : NULL},
             &to);
-        from = to;
+        if (i == E2B_SHORTCUT)
+            added = to;
+        else
+            from = to;
     }
-    free(between[E2B_EXPANSION]);
-    free(between[E2B_MIDDLE]);
+    for (int i = 0; i < E2B_PROJECTION; i++)
+        free(between[i]);
 }
 
 static double flops(const struct e2b_call *call) {

@@ -1,11 +1,12 @@
-/* A block of three convolutions ("inverted_residual"): a 1x1 one that expands channels, the depthwise
- * one that reads it, and the 1x1 one that projects to few channels again; without the expansion,
- * where X is wide already; and a bottleneck, whose first one leaves few channels to a full one. As one
- * node, what lies between them need not be in memory.
- * Inputs: X (N,C,H,W), weights (E,C,1,1) and bias (E) of the expansion, weights (E,1,kH,kW) and
- * bias (E) of the depthwise convolution, or (F,E,kH,kW) and (F) of a full one, weights (M,F,1,1) and
- * bias (M) of the projection, residual (as Y). Biases, the residual and the expansion may be absent;
- * without it E = C. */
+/* A block of three convolutions ("inverted_residual"): a 1x1 one that expands channels, the
+ * depthwise one that reads it, and the 1x1 one that projects to few channels again; without the
+ * expansion, where X is wide already; and a bottleneck, whose first one leaves few channels to a
+ * full one. As one node, what lies between them need not be in memory. Inputs: X (N,C,H,W), weights
+ * (E,C,1,1) and bias (E) of the expansion, weights (E,1,kH,kW) and bias (E) of the depthwise
+ * convolution, or (F,E,kH,kW) and (F) of a full one, weights (M,F,1,1) and bias (M) of the
+ * projection, residual (as Y); or in its place weights (M,C,1,1) and bias (M) of a shortcut, a 1x1
+ * convolution of X that is added. Biases, the residual, the shortcut and the expansion may be
+ * absent; without it E = C. */
 #ifndef E2B_KERNELS_CONV_INVERTED_RESIDUAL_H
 #define E2B_KERNELS_CONV_INVERTED_RESIDUAL_H
 
@@ -20,12 +21,14 @@ enum e2b_block_input {
     E2B_BLOCK_PROJECTION_W,
     E2B_BLOCK_PROJECTION_BIAS,
     E2B_BLOCK_RESIDUAL,
+    E2B_BLOCK_SHORTCUT_W,
+    E2B_BLOCK_SHORTCUT_BIAS,
     E2B_BLOCK_INPUTS
 };
 
 struct e2b_inverted_residual_params {
     struct e2b_conv_params middle; /* its activation is the expansion's too */
-    struct e2b_epilogue epilogue;     /* of the projection */
+    struct e2b_epilogue epilogue;  /* of the projection */
 };
 
 /* Whether one launch is expected to be faster than the convolutions apart. */
