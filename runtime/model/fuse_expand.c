@@ -162,24 +162,103 @@ static bool is_faster(const struct e2b_network *net, const struct e2b_traits *tr
     return e2b_block_is_faster(&call);
 }
 
-enum e2b_status e2b_pass_bottlenecks(
-    struct e2b_network *net, const struct e2b_graph_options *options, struct e2b_error *err) {
+/* The 1x1 convolution from 1x1, by way of a full one, or -1, and that one. */
+static int find_first(const struct e2b_network *net, int projection, int *middle) {
+    *middle = find_conv(net, net->graph.nodes[projection].inputs[E2B_CONV_X]);
+    return *middle >= 0 && is_full(net, *middle) ? find_pointwise(net, *middle) : -1;
+}
+
+static enum e2b_status join_bottlenecks(
+    struct e2b_network *net, const struct e2b_traits *traits, struct e2b_error *err) {
     struct e2b_node *nodes = net->graph.nodes;
-    for (int i = 0; options->traits && i < net->graph.node_count; i++) {
-        if (!nodes[i].op || !is_plain_conv(net, i) || !is_pointwise(net, i))
-            continue;
-        int middle = find_conv(net, nodes[i].inputs[E2B_CONV_X]);
-        int first = middle >= 0 && is_full(net, middle) ? find_pointwise(net, middle) : -1;
+    for (int i = 0; i < net->graph.node_count; i++) {
+        int middle, first = -1;
+        if (nodes[i].op && is_plain_conv(net, i) && is_pointwise(net, i))
+            first = find_first(net, i, &middle);
         if (first < 0)
             continue;
         const struct e2b_node parts[] = {nodes[first], nodes[middle], nodes[i]};
         if (fuse_block(net, first, middle, i, err) != E2B_OK)
             return err->status;
-        if (is_faster(net, options->traits, i))
+        if (is_faster(net, traits, i))
             continue;
         nodes[first] = parts[0];
         nodes[middle] = parts[1];
         nodes[i] = parts[2];
     }
+    return E2B_OK;
+}
+
+static bool is_block(const struct e2b_network *net, int index) {
+    return net->graph.nodes[index].op == &e2b_op_inverted_residual;
+}
+
+/* The node whose result this one alone takes as its residual, or -1. */
+static int find_added(const struct e2b_network *net, int index) {
+    int input = e2b_node_epilogue(&net->graph.nodes[index])->residual_input;
+    int node = input > 0 ? e2b_sole_producer(net, net->graph.nodes[index].inputs[input]) : -1;
+    bool is = node >= 0 && (is_block(net, node) || is_plain_conv(net, node))
+        && adds_nothing(net, node)
+        && e2b_node_epilogue(&net->graph.nodes[node])->activation.kind == E2B_ACT_IDENTITY;
+    return is ? node : -1;
+}
+
+static bool is_shortcut(const struct e2b_network *net, int conv, int block) {
+    const struct e2b_node *nodes = net->graph.nodes;
+    return is_block(net, block) && !e2b_node_has_input(&nodes[block], E2B_BLOCK_SHORTCUT_W)
+        && is_plain_conv(net, conv) && is_pointwise(net, conv)
+        && nodes[conv].inputs[E2B_CONV_X] == nodes[block].inputs[E2B_BLOCK_X];
+}
+
+/* Node `into` is either, and adds the other. */
+static enum e2b_status take_shortcut(
+    struct e2b_network *net, int conv, int block, int into, struct e2b_error *err) {
+    struct e2b_node *nodes = net->graph.nodes;
+    struct e2b_inverted_residual_params *params = e2b_arena_alloc(&net->arena, sizeof *params);
+    int *inputs = e2b_arena_alloc(&net->arena, E2B_BLOCK_INPUTS * sizeof *inputs);
+    if (!params || !inputs)
+        return e2b_fail_memory(err, "a graph");
+    memcpy(params, nodes[block].params, sizeof *params);
+    params->epilogue = *e2b_node_epilogue(&nodes[into]);
+    params->epilogue.residual_input = 0;
+    memcpy(inputs, nodes[block].inputs, E2B_BLOCK_INPUTS * sizeof *inputs);
+    inputs[E2B_BLOCK_RESIDUAL] = -1;
+    inputs[E2B_BLOCK_SHORTCUT_W] = nodes[conv].inputs[E2B_CONV_W];
+    inputs[E2B_BLOCK_SHORTCUT_BIAS] = bias_of(&nodes[conv]);
+    nodes[into].op = &e2b_op_inverted_residual;
+    nodes[into].params = params;
+    nodes[into].inputs = inputs;
+    nodes[into].input_count = E2B_BLOCK_INPUTS;
+    nodes[into == conv ? block : conv].op = NULL;
+    return E2B_OK;
+}
+
+static enum e2b_status take_shortcuts(
+    struct e2b_network *net, const struct e2b_traits *traits, struct e2b_error *err) {
+    struct e2b_node *nodes = net->graph.nodes;
+    for (int i = 0; i < net->graph.node_count; i++) {
+        int added =
+            nodes[i].op && (is_block(net, i) || is_plain_conv(net, i)) ? find_added(net, i) : -1;
+        int block = added >= 0 && is_block(net, added) ? added : i;
+        int conv = block == i ? added : i;
+        if (added < 0 || !is_shortcut(net, conv, block))
+            continue;
+        const struct e2b_node parts[] = {nodes[conv], nodes[block]};
+        if (take_shortcut(net, conv, block, i, err) != E2B_OK)
+            return err->status;
+        if (is_faster(net, traits, i))
+            continue;
+        nodes[conv] = parts[0];
+        nodes[block] = parts[1];
+    }
+    return E2B_OK;
+}
+
+enum e2b_status e2b_pass_bottlenecks(
+    struct e2b_network *net, const struct e2b_graph_options *options, struct e2b_error *err) {
+    if (options->traits
+        && (join_bottlenecks(net, options->traits, err) != E2B_OK
+            || take_shortcuts(net, options->traits, err) != E2B_OK))
+        return err->status;
     return e2b_network_tidy(net, err);
 }

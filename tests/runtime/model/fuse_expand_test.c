@@ -3,6 +3,8 @@
 #include "tests/runtime/model/stored_run.h"
 #include "tests/support.h"
 
+#include <string.h>
+
 /* A 1x1 convolution to 8 channels, one of `group` groups that reads it, and Relu after `relus` of
  * them. */
 static void expect(bool core_caches, int channels, int group, int relus, int fused) {
@@ -109,9 +111,11 @@ struct bottleneck {
     int channels; /* between */
     int stride;
     const char *reads_between;
+    const char *adds; /* to the third one's sums; NULL: what the block begins with */
 };
 
-/* 16 channels, few, few, 16 again, and x is added. */
+/* 16 channels, few, few, 16 again. Beside it are "early" and "late", convolutions of the image:
+ * which one is a block's last depends on where it stands. */
 static void expect_bottleneck(const struct e2b_traits *traits, struct bottleneck b, bool joined) {
     const struct e2b_graph_options options = {.batch = 16,
         .precision = E2B_F16,
@@ -125,6 +129,9 @@ static void expect_bottleneck(const struct e2b_traits *traits, struct bottleneck
     e2b_builder_floats(builder, "v", E2B_SHAPE(b.channels, b.channels, 3, 3), NULL);
     e2b_builder_floats(builder, "u", E2B_SHAPE(16, b.channels, 1, 1), NULL);
     e2b_builder_node(builder, "Relu", "x", "begin");
+    e2b_builder_floats(builder, "s", E2B_SHAPE(16, 16, 1, 1), NULL);
+    if (b.adds && !strcmp(b.adds, "early"))
+        e2b_builder_node(builder, "Conv", "begin,s", "early");
     e2b_builder_node(builder, "Conv", "begin,w,b", "first");
     e2b_builder_node(builder, "Relu", "first", "few");
     Onnx__NodeProto *conv = e2b_builder_node(builder, "Conv", "few,v,b", "second");
@@ -132,8 +139,14 @@ static void expect_bottleneck(const struct e2b_traits *traits, struct bottleneck
     e2b_builder_attr_ints(builder, conv, "strides", 2, (const int64_t[]){b.stride, b.stride});
     e2b_builder_node(builder, "Relu", "second", "between");
     e2b_builder_node(builder, "Conv", "between,u", b.stride > 1 ? "sums" : "third");
+    if (b.adds && !strcmp(b.adds, "late"))
+        e2b_builder_node(builder, "Conv", "begin,s", "late");
     if (b.stride == 1)
-        e2b_builder_node(builder, "Add", "third,begin", "sums");
+        e2b_builder_node(builder, "Add",
+            !b.adds                      ? "third,begin"
+                : strcmp(b.adds, "late") ? "third,early"
+                                         : "third,late",
+            "sums");
     e2b_builder_node(builder, "Relu", "sums", "y");
     e2b_builder_output(builder, "y");
     if (b.reads_between) {
@@ -151,12 +164,15 @@ static void expect_bottleneck(const struct e2b_traits *traits, struct bottleneck
 static void a_bottleneck_becomes_one_node_where_that_is_faster(void **state) {
     (void)state;
     static const struct e2b_traits older = {.ptx_sm = 80, .compute_units = 108, .channel_align = 8};
-    expect_bottleneck(&hopper, (struct bottleneck){8, 1, NULL}, true);
-    expect_bottleneck(&hopper, (struct bottleneck){72, 1, NULL}, false); /* no variant takes it */
-    expect_bottleneck(&hopper, (struct bottleneck){8, 2, NULL}, false);
-    expect_bottleneck(&hopper, (struct bottleneck){8, 1, "Sigmoid"}, false);
-    expect_bottleneck(&older, (struct bottleneck){8, 1, NULL}, false);
-    expect_bottleneck(NULL, (struct bottleneck){8, 1, NULL}, false);
+    expect_bottleneck(&hopper, (struct bottleneck){8, 1, NULL, NULL}, true);
+    expect_bottleneck(
+        &hopper, (struct bottleneck){72, 1, NULL, NULL}, false); /* no variant takes it */
+    expect_bottleneck(&hopper, (struct bottleneck){8, 2, NULL, NULL}, false);
+    expect_bottleneck(&hopper, (struct bottleneck){8, 1, "Sigmoid", NULL}, false);
+    expect_bottleneck(&hopper, (struct bottleneck){8, 1, NULL, "early"}, true);
+    expect_bottleneck(&hopper, (struct bottleneck){8, 1, NULL, "late"}, true);
+    expect_bottleneck(&older, (struct bottleneck){8, 1, NULL, NULL}, false);
+    expect_bottleneck(NULL, (struct bottleneck){8, 1, NULL, NULL}, false);
 }
 
 int main(void) {
