@@ -8,7 +8,7 @@
 #define BYTES_A_NS 25.0 /* of a compute unit, from the device's memory: see docs/results */
 
 bool e2b_block_is_depthwise(const struct e2b_call *call) {
-    const struct e2b_inverted_residual_params *params = call->params;
+    const struct e2b_conv_block_params *params = call->params;
     return call->inputs[E2B_BLOCK_MIDDLE_W].tensor.shape.dims[0] == params->middle.group;
 }
 
@@ -60,7 +60,7 @@ static const char *refuses_tensors(const struct e2b_call *call) {
 }
 
 const char *e2b_block_refuses(const struct e2b_call *call) {
-    const struct e2b_inverted_residual_params *params = call->params;
+    const struct e2b_conv_block_params *params = call->params;
     if (call->outputs[0].tensor.dtype != E2B_F16)
         return "not fp16";
     if (call->group_items)
@@ -85,7 +85,7 @@ const struct e2b_constant *e2b_block_constant(const struct e2b_call *call, int i
 
 struct e2b_launch *e2b_block_launch(const struct e2b_call *call, struct e2b_launch_list *list,
     const struct e2b_source *source, const char *kernel, const char *more) {
-    const struct e2b_inverted_residual_params *params = call->params;
+    const struct e2b_conv_block_params *params = call->params;
     const struct e2b_activation *act = &params->middle.epilogue.activation;
     bool has_residual = e2b_has_input(call, E2B_BLOCK_RESIDUAL);
     struct e2b_launch *launch =
@@ -110,7 +110,7 @@ static void add_strides(struct e2b_launch *launch, const struct e2b_tensor *tens
 }
 
 void e2b_block_add_geometry(const struct e2b_call *call, struct e2b_launch *launch) {
-    const struct e2b_inverted_residual_params *params = call->params;
+    const struct e2b_conv_block_params *params = call->params;
     const struct e2b_tensor *x = &call->inputs[E2B_BLOCK_X].tensor, *y = &call->outputs[0].tensor;
     bool has_residual = e2b_has_input(call, E2B_BLOCK_RESIDUAL);
     const int64_t numbers[] = {x->shape.dims[2], x->shape.dims[3], y->shape.dims[2],

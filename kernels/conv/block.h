@@ -1,8 +1,8 @@
-/* Inside inverted_residual: its parts, its variants, and what they share. */
+/* Inside conv_block: its parts, its variants, and what they share. */
 #ifndef E2B_KERNELS_CONV_BLOCK_H
 #define E2B_KERNELS_CONV_BLOCK_H
 
-#include "kernels/conv/inverted_residual.h"
+#include "kernels/conv/conv_block.h"
 #include "kernels/conv/variants.h"
 
 enum e2b_block_part_index {

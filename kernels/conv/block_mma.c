@@ -62,7 +62,7 @@ struct cut {
 };
 
 static struct problem problem_of(const struct e2b_call *call) {
-    const struct e2b_inverted_residual_params *params = call->params;
+    const struct e2b_conv_block_params *params = call->params;
     const struct e2b_shape *x = &call->inputs[E2B_BLOCK_X].tensor.shape;
     const struct e2b_shape *y = &call->outputs[0].tensor.shape;
     bool expands = e2b_has_input(call, E2B_BLOCK_EXPANSION_W);
@@ -186,7 +186,7 @@ static const struct tile *choose(const struct e2b_call *call, const struct probl
 }
 
 static const char *refuses(const struct e2b_call *call) {
-    const struct e2b_inverted_residual_params *params = call->params;
+    const struct e2b_conv_block_params *params = call->params;
     const struct e2b_conv_params *depthwise = &params->middle;
     if (call->traits->ptx_sm < E2B_MMA_SM)
         return "needs PTX of sm_80";

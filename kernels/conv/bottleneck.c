@@ -29,7 +29,7 @@ struct problem {
 };
 
 static struct problem problem_of(const struct e2b_call *call) {
-    const struct e2b_inverted_residual_params *params = call->params;
+    const struct e2b_conv_block_params *params = call->params;
     const int64_t *x = call->inputs[E2B_BLOCK_X].tensor.shape.dims;
     const int64_t *y = call->outputs[0].tensor.shape.dims, *kernel = params->middle.kernel;
     const int64_t *middle = call->inputs[E2B_BLOCK_MIDDLE_W].tensor.shape.dims;
@@ -73,13 +73,13 @@ static double cost_ns(const struct e2b_call *call, const struct problem *p) {
 
 /* Whether an output's own pixel is among those that it needs. */
 static bool keeps_pixels(const struct e2b_call *call) {
-    const struct e2b_inverted_residual_params *params = call->params;
+    const struct e2b_conv_block_params *params = call->params;
     const struct e2b_conv_params *middle = &params->middle;
     return middle->pad[0] < middle->kernel[0] && middle->pad[1] < middle->kernel[1];
 }
 
 static const char *refuses(const struct e2b_call *call) {
-    const struct e2b_inverted_residual_params *params = call->params;
+    const struct e2b_conv_block_params *params = call->params;
     const struct e2b_conv_params *middle = &params->middle;
     if (call->traits->ptx_sm < WARPGROUP_SM)
         return "needs PTX of sm_90a";
@@ -191,7 +191,7 @@ static int add_packing(struct e2b_launch_list *list, struct e2b_packing packing,
 
 enum e2b_status e2b_conv_bottleneck_emit(
     const struct e2b_call *call, struct e2b_launch_list *out, struct e2b_error *err) {
-    const struct e2b_inverted_residual_params *params = call->params;
+    const struct e2b_conv_block_params *params = call->params;
     struct problem p = problem_of(call);
     char more[144];
     snprintf(more, sizeof more,

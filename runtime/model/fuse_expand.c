@@ -1,5 +1,5 @@
+#include "kernels/conv/conv_block.h"
 #include "kernels/conv/expand_depthwise.h"
-#include "kernels/conv/inverted_residual.h"
 #include "runtime/model/passes.h"
 
 #include <string.h>
@@ -114,7 +114,7 @@ enum e2b_status e2b_pass_expand(
 /* The projection becomes the block; expansion -1: none. */
 static enum e2b_status fuse_block(
     struct e2b_network *net, int expansion, int middle, int projection, struct e2b_error *err) {
-    struct e2b_inverted_residual_params *params = e2b_arena_alloc(&net->arena, sizeof *params);
+    struct e2b_conv_block_params *params = e2b_arena_alloc(&net->arena, sizeof *params);
     if (!params)
         return e2b_fail_memory(err, "a graph");
     if (e2b_network_grow_inputs(net, projection, E2B_BLOCK_INPUTS, err) != E2B_OK)
@@ -131,7 +131,7 @@ static enum e2b_status fuse_block(
     params->epilogue = *e2b_node_epilogue(block);
     params->epilogue.residual_input = residual < 0 ? 0 : E2B_BLOCK_RESIDUAL;
     memcpy(block->inputs, inputs, sizeof inputs);
-    block->op = &e2b_op_inverted_residual;
+    block->op = &e2b_op_conv_block;
     block->params = params;
     nodes[middle].op = NULL;
     if (expansion >= 0)
@@ -190,7 +190,7 @@ static enum e2b_status join_bottlenecks(
 }
 
 static bool is_block(const struct e2b_network *net, int index) {
-    return net->graph.nodes[index].op == &e2b_op_inverted_residual;
+    return net->graph.nodes[index].op == &e2b_op_conv_block;
 }
 
 /* The node whose result this one alone takes as its residual, or -1. */
@@ -214,7 +214,7 @@ static bool is_shortcut(const struct e2b_network *net, int conv, int block) {
 static enum e2b_status take_shortcut(
     struct e2b_network *net, int conv, int block, int into, struct e2b_error *err) {
     struct e2b_node *nodes = net->graph.nodes;
-    struct e2b_inverted_residual_params *params = e2b_arena_alloc(&net->arena, sizeof *params);
+    struct e2b_conv_block_params *params = e2b_arena_alloc(&net->arena, sizeof *params);
     int *inputs = e2b_arena_alloc(&net->arena, E2B_BLOCK_INPUTS * sizeof *inputs);
     if (!params || !inputs)
         return e2b_fail_memory(err, "a graph");
@@ -225,7 +225,7 @@ static enum e2b_status take_shortcut(
     inputs[E2B_BLOCK_RESIDUAL] = -1;
     inputs[E2B_BLOCK_SHORTCUT_W] = nodes[conv].inputs[E2B_CONV_W];
     inputs[E2B_BLOCK_SHORTCUT_BIAS] = bias_of(&nodes[conv]);
-    nodes[into].op = &e2b_op_inverted_residual;
+    nodes[into].op = &e2b_op_conv_block;
     nodes[into].params = params;
     nodes[into].inputs = inputs;
     nodes[into].input_count = E2B_BLOCK_INPUTS;

@@ -58,7 +58,7 @@ enum e2b_status e2b_pass_expand(
     struct e2b_network *net, const struct e2b_graph_options *options, struct e2b_error *err);
 
 /* A depthwise convolution and the 1x1 one that reads it, with the expansion before it if there is
- * one, become "inverted_residual", where options->joins_blocks. */
+ * one, become "conv_block", where options->joins_blocks. */
 enum e2b_status e2b_pass_blocks(
     struct e2b_network *net, const struct e2b_graph_options *options, struct e2b_error *err);
 
@@ -69,7 +69,7 @@ enum e2b_status e2b_pass_layout(
     struct e2b_network *net, const struct e2b_graph_options *options, struct e2b_error *err);
 
 /* Three convolutions, 1x1, full, and 1x1, of which each is all that the next one reads, become
- * "inverted_residual", where the device, options->traits, is expected to do that faster; there it
+ * "conv_block", where the device, options->traits, is expected to do that faster; there it
  * takes the 1x1 convolution of the same image too that is added. */
 enum e2b_status e2b_pass_bottlenecks(
     struct e2b_network *net, const struct e2b_graph_options *options, struct e2b_error *err);

@@ -81,7 +81,7 @@ static void expect_block(
     struct e2b_model *model = e2b_builder_model(builder);
     struct e2b_graph *graph = e2b_check_graph(model, &options, 1e-5);
     bool joined = joins_blocks && !reads_between;
-    assert_int_equal(e2b_count_nodes(graph, "inverted_residual"), joined);
+    assert_int_equal(e2b_count_nodes(graph, "conv_block"), joined);
     assert_int_equal(e2b_count_nodes(graph, "conv"), joined ? 0 : 2 + expands);
     e2b_graph_destroy(graph);
     e2b_model_destroy(model);
@@ -155,7 +155,7 @@ static void expect_bottleneck(const struct e2b_traits *traits, struct bottleneck
     }
     struct e2b_model *model = e2b_builder_model(builder);
     struct e2b_graph *graph = e2b_check_graph(model, &options, 1e-1);
-    assert_int_equal(e2b_count_nodes(graph, "inverted_residual"), joined);
+    assert_int_equal(e2b_count_nodes(graph, "conv_block"), joined);
     assert_int_equal(e2b_count_nodes(graph, "conv"), joined ? 0 : 3);
     e2b_graph_destroy(graph);
     e2b_model_destroy(model);

@@ -1,4 +1,4 @@
-#include "kernels/conv/inverted_residual.h"
+#include "kernels/conv/conv_block.h"
 
 #include "kernels/conv/block.h"
 
@@ -37,7 +37,7 @@ static void set_between(struct e2b_block_part *part, const struct e2b_tensor *li
 }
 
 void e2b_block_separate(const struct e2b_call *call, struct e2b_block_part parts[E2B_BLOCK_PARTS]) {
-    const struct e2b_inverted_residual_params *params = call->params;
+    const struct e2b_conv_block_params *params = call->params;
     const struct e2b_operand *wide = &call->inputs[E2B_BLOCK_X];
     struct e2b_block_part *expansion = &parts[E2B_EXPANSION], *middle = &parts[E2B_MIDDLE],
                           *shortcut = &parts[E2B_SHORTCUT], *projection = &parts[E2B_PROJECTION];
@@ -67,7 +67,7 @@ void e2b_block_separate(const struct e2b_call *call, struct e2b_block_part parts
 }
 
 static enum e2b_status import(const struct e2b_onnx_node *node, void *to, struct e2b_error *err) {
-    struct e2b_inverted_residual_params *params = to;
+    struct e2b_conv_block_params *params = to;
     return e2b_op_conv.import(node, &params->middle, err);
 }
 
@@ -85,7 +85,7 @@ static bool has_ranks(const struct e2b_call *call) {
 }
 
 static enum e2b_status infer(struct e2b_call *call, struct e2b_error *err) {
-    struct e2b_inverted_residual_params *params = call->params;
+    struct e2b_conv_block_params *params = call->params;
     struct e2b_block_part parts[E2B_BLOCK_PARTS];
     if (!has_ranks(call))
         return e2b_fail(err, E2B_INVALID,
@@ -181,10 +181,10 @@ bool e2b_block_is_faster(const struct e2b_call *call) {
     return false;
 }
 
-const struct e2b_op e2b_op_inverted_residual = {
-    .name = "inverted_residual",
+const struct e2b_op e2b_op_conv_block = {
+    .name = "conv_block",
     .layout = E2B_LAYOUT_IMAGE,
-    .params_bytes = sizeof(struct e2b_inverted_residual_params),
+    .params_bytes = sizeof(struct e2b_conv_block_params),
     .import = import,
     .infer = infer,
     .reference = reference,
@@ -192,7 +192,7 @@ const struct e2b_op e2b_op_inverted_residual = {
     .yields = yields,
     .flops = flops,
     .has_epilogue = true,
-    .epilogue_offset = offsetof(struct e2b_inverted_residual_params, epilogue),
+    .epilogue_offset = offsetof(struct e2b_conv_block_params, epilogue),
     .bias_input = E2B_BLOCK_PROJECTION_BIAS,
     .residual_input = E2B_BLOCK_RESIDUAL,
 };

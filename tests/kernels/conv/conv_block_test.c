@@ -1,15 +1,15 @@
-#include "kernels/conv/inverted_residual.h"
+#include "kernels/conv/conv_block.h"
 
 #include "tests/kernels/op_case.h"
 #include "tests/support.h"
 
 #include <string.h>
 
-extern const struct e2b_op_cases e2b_cases_inverted_residual;
+extern const struct e2b_op_cases e2b_cases_conv_block;
 
 static void every_variant_agrees_with_the_reference(void **state) {
     (void)state;
-    int failures = e2b_op_cases_run(&e2b_cases_inverted_residual);
+    int failures = e2b_op_cases_run(&e2b_cases_conv_block);
     if (failures < 0)
         e2b_skip("variants need an OpenCL device");
     assert_int_equal(failures, 0);
@@ -39,17 +39,17 @@ static const char *variant_of_groups(
         .channel_align = 8,
         .local_bytes = 232448,
         .max_group = 1024};
-    struct e2b_inverted_residual_params params = {.middle = {.rank = 2,
-                                                      .kernel = {3, 3},
-                                                      .stride = {1, 1},
-                                                      .dilation = {1, 1},
-                                                      .pad = {1, 1, 1, 1},
-                                                      .group = group,
-                                                      .epilogue.activation = {E2B_ACT_CLIP, 0, 6}}};
+    struct e2b_conv_block_params params = {.middle = {.rank = 2,
+                                               .kernel = {3, 3},
+                                               .stride = {1, 1},
+                                               .dilation = {1, 1},
+                                               .pad = {1, 1, 1, 1},
+                                               .group = group,
+                                               .epilogue.activation = {E2B_ACT_CLIP, 0, 6}}};
     struct e2b_operand y = image(samples, narrow, size),
                        in[] = {image(samples, narrow, size), weights(wide, narrow, 1), {0},
                            weights(wide, wide / group, 3), {0}, weights(narrow, wide, 1)};
-    struct e2b_call call = {.op = &e2b_op_inverted_residual,
+    struct e2b_call call = {.op = &e2b_op_conv_block,
         .params = &params,
         .input_count = sizeof in / sizeof in[0],
         .output_count = 1,
