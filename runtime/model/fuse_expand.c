@@ -1,4 +1,4 @@
-#include "kernels/conv/conv_block.h"
+#include "kernels/block/block.h"
 #include "kernels/conv/expand_depthwise.h"
 #include "runtime/model/passes.h"
 

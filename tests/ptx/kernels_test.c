@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-extern const struct e2b_op_cases e2b_cases_conv, e2b_cases_conv_block, e2b_cases_gemm,
+extern const struct e2b_op_cases e2b_cases_conv, e2b_cases_block, e2b_cases_gemm,
     e2b_cases_attention, e2b_cases_pool, e2b_cases_move, e2b_cases_norm;
 
 static struct e2b_device *open_device(int sm, bool late) {
@@ -99,12 +99,12 @@ static void convolutions_by_patches(void **state) {
 
 static void inverted_residuals(void **state) {
     (void)state;
-    run_some(&e2b_cases_conv_block, "mma", 80, true, 4);
+    run_some(&e2b_cases_block, "inverted_residual", 80, true, 4);
 }
 
 static void bottlenecks(void **state) {
     (void)state;
-    run(&e2b_cases_conv_block, "bottleneck", 90, true);
+    run(&e2b_cases_block, "bottleneck", 90, true);
 }
 
 static void depthwise_convolutions(void **state) {

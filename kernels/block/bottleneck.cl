@@ -19,11 +19,11 @@
  * KERNEL         height and width, of the second convolution
  * SHORTCUT       there if a 1x1 convolution of the image is added, which has one slab: its products are
  *                added to the third ones, from the pixels as they came
- * RESIDUAL as everywhere; see block_words.clh for the activations */
+ * RESIDUAL as everywhere; see words.clh for the activations */
 
 #include "kernels/common/tensor_core.clh"
 #include "kernels/common/wgmma.clh"
-#include "kernels/conv/block_words.clh"
+#include "kernels/block/words.clh"
 
 #define FIRST_(a, b) a
 #define SECOND_(a, b) b
@@ -117,7 +117,7 @@ static inline uint permuted(int row, int chunk) {
     return row * ROW_BYTES + ((chunk ^ (row & 7)) << 4);
 }
 
-#include "kernels/conv/bottleneck_image.clh"
+#include "kernels/block/bottleneck_image.clh"
 
 static inline void start_sums(float sum[8][4], uint bias) {
 #pragma unroll

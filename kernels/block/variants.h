@@ -1,8 +1,8 @@
 /* Inside conv_block: its parts, its variants, and what they share. */
-#ifndef E2B_KERNELS_CONV_BLOCK_H
-#define E2B_KERNELS_CONV_BLOCK_H
+#ifndef E2B_KERNELS_BLOCK_VARIANTS_H
+#define E2B_KERNELS_BLOCK_VARIANTS_H
 
-#include "kernels/conv/conv_block.h"
+#include "kernels/block/block.h"
 #include "kernels/conv/variants.h"
 
 enum e2b_block_part_index {
@@ -25,13 +25,19 @@ struct e2b_block_part {
  */
 void e2b_block_separate(const struct e2b_call *call, struct e2b_block_part parts[E2B_BLOCK_PARTS]);
 
-E2B_CONV_VARIANT(bottleneck);  /* warpgroups: a full convolution between, of few channels */
-E2B_CONV_VARIANT(block_mma);   /* tensor cores: wide images stay in local memory */
-E2B_CONV_VARIANT(block_apart); /* the convolutions one after another */
-int e2b_conv_block_mma_candidates(const struct e2b_call *call);
+#define E2B_BLOCK_VARIANT(name)                                                                    \
+    bool e2b_block_##name##_accepts(                                                               \
+        const struct e2b_call *call, char *reason, size_t reason_bytes);                           \
+    enum e2b_status e2b_block_##name##_emit(                                                       \
+        const struct e2b_call *call, struct e2b_launch_list *out, struct e2b_error *err)
+
+E2B_BLOCK_VARIANT(bottleneck);        /* warpgroups: a full convolution between, of few channels */
+E2B_BLOCK_VARIANT(inverted_residual); /* tensor cores: wide images stay in local memory */
+E2B_BLOCK_VARIANT(apart);             /* the convolutions one after another */
+int e2b_block_inverted_residual_candidates(const struct e2b_call *call);
 /* Whether the convolutions are expected to be faster apart. */
-bool e2b_conv_bottleneck_yields(const struct e2b_call *call);
-bool e2b_conv_block_mma_yields(const struct e2b_call *call);
+bool e2b_block_bottleneck_yields(const struct e2b_call *call);
+bool e2b_block_inverted_residual_yields(const struct e2b_call *call);
 
 /* For the variants that are one launch: */
 
@@ -41,7 +47,7 @@ const char *e2b_block_refuses(const struct e2b_call *call);
 /* NULL if the input is absent or not constant. */
 const struct e2b_constant *e2b_block_constant(const struct e2b_call *call, int input);
 
-/* The launch with the options that their kernels know (see block_words.clh; RESIDUAL) and `more`,
+/* The launch with the options that their kernels know (see words.clh; RESIDUAL) and `more`,
  * and its tensors; NULL when out of memory. Its last arguments: height, width, those of the output,
  * pad_top, pad_left, ends of channels and strides of samples, rows and pixels as conv.clh names
  * them, the activation's numbers. */

@@ -7,8 +7,8 @@
  * projection, residual (as Y); or in its place weights (M,C,1,1) and bias (M) of a shortcut, a 1x1
  * convolution of X that is added. Biases, the residual, the shortcut and the expansion may be
  * absent; without it E = C. */
-#ifndef E2B_KERNELS_CONV_CONV_BLOCK_H
-#define E2B_KERNELS_CONV_CONV_BLOCK_H
+#ifndef E2B_KERNELS_BLOCK_BLOCK_H
+#define E2B_KERNELS_BLOCK_BLOCK_H
 
 #include "kernels/conv/conv.h"
 

@@ -24,7 +24,7 @@
  * ACTIVATION     of wide images; ENDS_ACTIVE: of the result too. RESIDUAL as everywhere */
 
 #include "kernels/common/tensor_core.clh"
-#include "kernels/conv/block_words.clh"
+#include "kernels/block/words.clh"
 
 #define FIRST_(a, b) a
 #define SECOND_(a, b) b
@@ -98,7 +98,7 @@ static inline void meet_team(int team) {
 #endif
 }
 
-#include "kernels/conv/block_copy.clh"
+#include "kernels/block/copy.clh"
 
 #if STEPS > 0
 /* What a warp expands at its turn; where there is nothing left, the last one again. */
@@ -251,7 +251,7 @@ static inline void convolve_and_project(float sum[PAIRS][OUT_BLOCKS][4], uint wi
     }
 }
 
-#include "kernels/conv/block_finish.clh"
+#include "kernels/block/finish.clh"
 
 #ifdef RESIDUAL
 #define TENSORS                                                                                    \

@@ -1,5 +1,6 @@
+#include "kernels/block/variants.h"
+
 #include "kernels/common/jobs.h"
-#include "kernels/conv/block.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -103,17 +104,17 @@ static const char *refuses(const struct e2b_call *call) {
         : NULL;
 }
 
-bool e2b_conv_bottleneck_accepts(const struct e2b_call *call, char *reason, size_t reason_bytes) {
+bool e2b_block_bottleneck_accepts(const struct e2b_call *call, char *reason, size_t reason_bytes) {
     const char *refused = refuses(call);
     if (refused)
         snprintf(reason, reason_bytes, "%s", refused);
     return !refused;
 }
 
-bool e2b_conv_bottleneck_yields(const struct e2b_call *call) {
+bool e2b_block_bottleneck_yields(const struct e2b_call *call) {
     char reason[128];
     struct problem p = problem_of(call);
-    return e2b_conv_block_apart_accepts(call, reason, sizeof reason)
+    return e2b_block_apart_accepts(call, reason, sizeof reason)
         && cost_ns(call, &p) * LEAST_GAIN >= e2b_block_apart_ns(call);
 }
 
@@ -189,7 +190,7 @@ static int add_packing(struct e2b_launch_list *list, struct e2b_packing packing,
     return e2b_launch_list_pack(list, &packing);
 }
 
-enum e2b_status e2b_conv_bottleneck_emit(
+enum e2b_status e2b_block_bottleneck_emit(
     const struct e2b_call *call, struct e2b_launch_list *out, struct e2b_error *err) {
     const struct e2b_conv_block_params *params = call->params;
     struct problem p = problem_of(call);

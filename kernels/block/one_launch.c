@@ -1,4 +1,4 @@
-#include "kernels/conv/block.h"
+#include "kernels/block/variants.h"
 
 #include "kernels/common/jobs.h"
 #include "kernels/common/octets.h"

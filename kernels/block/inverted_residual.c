@@ -1,7 +1,8 @@
+#include "kernels/block/variants.h"
+
 #include "kernels/common/jobs.h"
 #include "kernels/common/mma.h"
 #include "kernels/common/octets.h"
-#include "kernels/conv/block.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -204,21 +205,22 @@ static const char *refuses(const struct e2b_call *call) {
     return choose(call, &p) ? NULL : "no tile fits local memory and registers";
 }
 
-bool e2b_conv_block_mma_accepts(const struct e2b_call *call, char *reason, size_t reason_bytes) {
+bool e2b_block_inverted_residual_accepts(
+    const struct e2b_call *call, char *reason, size_t reason_bytes) {
     const char *refused = refuses(call);
     if (refused)
         snprintf(reason, reason_bytes, "%s", refused);
     return !refused;
 }
 
-bool e2b_conv_block_mma_yields(const struct e2b_call *call) {
+bool e2b_block_inverted_residual_yields(const struct e2b_call *call) {
     char reason[128];
     struct problem p = problem_of(call);
-    return e2b_conv_block_apart_accepts(call, reason, sizeof reason)
+    return e2b_block_apart_accepts(call, reason, sizeof reason)
         && cost_ns(call, &p, choose(call, &p)) >= e2b_block_apart_ns(call);
 }
 
-int e2b_conv_block_mma_candidates(const struct e2b_call *call) {
+int e2b_block_inverted_residual_candidates(const struct e2b_call *call) {
     struct problem p = problem_of(call);
     int count = 1;
     for (const struct tile *tile = tiles; tile < tiles + TILE_COUNT; tile++)
@@ -354,7 +356,7 @@ static struct e2b_launch *add_launch(const struct e2b_call *call, const struct p
     return e2b_block_launch(call, out, &e2b_source_inverted_residual, "inverted_residual", more);
 }
 
-enum e2b_status e2b_conv_block_mma_emit(
+enum e2b_status e2b_block_inverted_residual_emit(
     const struct e2b_call *call, struct e2b_launch_list *out, struct e2b_error *err) {
     struct problem p = problem_of(call);
     const struct tile *tile = choose(call, &p);

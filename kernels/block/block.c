@@ -1,6 +1,6 @@
-#include "kernels/conv/conv_block.h"
+#include "kernels/block/block.h"
 
-#include "kernels/conv/block.h"
+#include "kernels/block/variants.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -162,22 +162,24 @@ static double flops(const struct e2b_call *call) {
 }
 
 static const struct e2b_variant variants[] = {
-    {"bottleneck", e2b_conv_bottleneck_accepts, NULL, e2b_conv_bottleneck_emit},
-    {"mma", e2b_conv_block_mma_accepts, e2b_conv_block_mma_candidates, e2b_conv_block_mma_emit},
-    {"apart", e2b_conv_block_apart_accepts, NULL, e2b_conv_block_apart_emit},
+    {"bottleneck", e2b_block_bottleneck_accepts, NULL, e2b_block_bottleneck_emit},
+    {"inverted_residual", e2b_block_inverted_residual_accepts,
+        e2b_block_inverted_residual_candidates, e2b_block_inverted_residual_emit},
+    {"apart", e2b_block_apart_accepts, NULL, e2b_block_apart_emit},
     {0},
 };
 
 static bool yields(const struct e2b_variant *variant, const struct e2b_call *call) {
-    return (variant->emit == e2b_conv_bottleneck_emit && e2b_conv_bottleneck_yields(call))
-        || (variant->emit == e2b_conv_block_mma_emit && e2b_conv_block_mma_yields(call));
+    return (variant->emit == e2b_block_bottleneck_emit && e2b_block_bottleneck_yields(call))
+        || (variant->emit == e2b_block_inverted_residual_emit
+            && e2b_block_inverted_residual_yields(call));
 }
 
 bool e2b_block_is_faster(const struct e2b_call *call) {
     char reason[128];
     for (const struct e2b_variant *v = variants; v->name; v++)
         if (v->accepts(call, reason, sizeof reason) && !yields(v, call))
-            return v->emit != e2b_conv_block_apart_emit;
+            return v->emit != e2b_block_apart_emit;
     return false;
 }
 

@@ -1,4 +1,4 @@
-#include "kernels/conv/block.h"
+#include "kernels/block/variants.h"
 
 #include <stdio.h>
 
@@ -11,7 +11,7 @@ static const struct e2b_variant *variant_of(
     return NULL;
 }
 
-bool e2b_conv_block_apart_accepts(const struct e2b_call *call, char *reason, size_t reason_bytes) {
+bool e2b_block_apart_accepts(const struct e2b_call *call, char *reason, size_t reason_bytes) {
     struct e2b_block_part parts[E2B_BLOCK_PARTS];
     e2b_block_separate(call, parts);
     for (int i = 0; i < E2B_BLOCK_PARTS; i++)
@@ -43,7 +43,7 @@ static int add_between(const struct e2b_block_part *part, struct e2b_launch_list
     return out->scratch_count++;
 }
 
-enum e2b_status e2b_conv_block_apart_emit(
+enum e2b_status e2b_block_apart_emit(
     const struct e2b_call *call, struct e2b_launch_list *out, struct e2b_error *err) {
     struct e2b_block_part parts[E2B_BLOCK_PARTS];
     const struct e2b_arg whole = {.kind = E2B_ARG_INPUT, .index = E2B_BLOCK_X};

@@ -1,15 +1,15 @@
-#include "kernels/conv/conv_block.h"
+#include "kernels/block/block.h"
 
 #include "tests/kernels/op_case.h"
 #include "tests/support.h"
 
 #include <string.h>
 
-extern const struct e2b_op_cases e2b_cases_conv_block;
+extern const struct e2b_op_cases e2b_cases_block;
 
 static void every_variant_agrees_with_the_reference(void **state) {
     (void)state;
-    int failures = e2b_op_cases_run(&e2b_cases_conv_block);
+    int failures = e2b_op_cases_run(&e2b_cases_block);
     if (failures < 0)
         e2b_skip("variants need an OpenCL device");
     assert_int_equal(failures, 0);
@@ -79,8 +79,8 @@ static void bottlenecks_in_one_launch_where_weights_stay_in_local_memory(void **
 
 static void one_launch_where_wide_images_are_large_or_launches_short(void **state) {
     (void)state;
-    assert_string_equal(variant_of(128, 24, 144, 56, 0), "mma");
-    assert_string_equal(variant_of(1, 64, 384, 14, 0), "mma");
+    assert_string_equal(variant_of(128, 24, 144, 56, 0), "inverted_residual");
+    assert_string_equal(variant_of(1, 64, 384, 14, 0), "inverted_residual");
 }
 
 static void apart_where_images_are_small_and_deep(void **state) {

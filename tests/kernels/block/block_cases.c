@@ -1,6 +1,6 @@
 #include "tests/kernels/op_case.h"
 
-#include "kernels/conv/conv_block.h"
+#include "kernels/block/block.h"
 
 #define PADS(...) INTS("pads", __VA_ARGS__)
 #define STRIDES(...) INTS("strides", __VA_ARGS__)
@@ -116,4 +116,4 @@ static const struct e2b_op_case cases[] = {
         .fails = "two to four sets of weights"},
 };
 
-E2B_OP_CASES(conv_block, cases);
+E2B_OP_CASES(block, cases);
