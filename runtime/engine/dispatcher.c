@@ -331,7 +331,9 @@ int64_t e2b_dispatcher_step(struct e2b_dispatcher *dispatcher) {
         if (batch)
             start_batch(dispatcher, batch);
     } while (batch || more);
-    return dispatcher->decisions.timer_ns;
+    int64_t next_copy_ns = e2b_uploads_next_ns(&dispatcher->uploads);
+    return next_copy_ns < dispatcher->decisions.timer_ns ? next_copy_ns
+                                                         : dispatcher->decisions.timer_ns;
 }
 
 static void *thread_body(void *context) {

@@ -4,6 +4,7 @@
 
 #define MOST_UNDER_WAY 2 /* one that the device is at, and the next */
 #define MOST_TOGETHER 8  /* slots: the first of them waits for the last */
+#define PATIENCE 2       /* times that a copy took the thread, until the next one of fewer */
 
 enum e2b_status e2b_uploads_init(struct e2b_uploads *uploads, struct e2b_error *err) {
     uploads->end = &uploads->first;
@@ -36,6 +37,10 @@ static void unlink_request(struct e2b_uploads *uploads, struct e2b_request *requ
 
 static bool is_unsent(const struct e2b_served *served, int slot) {
     return slot >= 0 && slot < served->unsent.capacity && e2b_bitset_has(&served->unsent, slot);
+}
+
+static int64_t now_of(const struct e2b_uploads *uploads) {
+    return uploads->device->ops->now_ns(uploads->device);
 }
 
 /* The first unsent slot of all, and its neighbours. */
@@ -101,11 +106,21 @@ bool e2b_uploads_send(struct e2b_uploads *uploads) {
     for (; uploads->first && uploads->under_way < uploads->most; any = true) {
         struct e2b_upload *upload = next_copy(uploads);
         struct e2b_error error = {0};
+        int64_t from_ns = now_of(uploads);
+        if (upload->count < MOST_TOGETHER && from_ns < uploads->next_ns)
+            break;
         take(uploads, upload);
         if (start(uploads, upload, &error) != E2B_OK)
             settle(uploads, upload, &error);
+        int64_t until_ns = now_of(uploads);
+        if (uploads->most < INT_MAX)
+            uploads->next_ns = until_ns + PATIENCE * (until_ns - from_ns);
     }
     return any;
+}
+
+int64_t e2b_uploads_next_ns(const struct e2b_uploads *uploads) {
+    return uploads->first && uploads->under_way < uploads->most ? uploads->next_ns : INT64_MAX;
 }
 
 /* The event's times tell the last copy of several. */

@@ -4,19 +4,23 @@
 #include "tests/support.h"
 
 #define SLOTS 16
-#define MOST 8
+#define MOST 12
 
 /* Counts the copies to the device. */
 static struct {
     const struct e2b_device_ops *real;
+    struct e2b_device *device;
     int copies;
-    size_t bytes; /* of the last one */
+    size_t bytes;     /* of the last one */
+    int64_t takes_ns; /* of the thread, each */
 } counter;
 
 static enum e2b_status count_write(struct e2b_queue *queue, struct e2b_buffer *to, size_t offset,
     const void *from, size_t bytes, struct e2b_event **event, struct e2b_error *err) {
+    struct e2b_device *device = counter.device;
     counter.copies++;
     counter.bytes = bytes;
+    e2b_sim_advance(device, device->ops->now_ns(device) + counter.takes_ns);
     return counter.real->enqueue_write(queue, to, offset, from, bytes, event, err);
 }
 
@@ -34,7 +38,9 @@ static void open_setting(struct setting *setting, bool unified) {
     *setting = (struct setting){.fixture = fixture_open(device, true, SLOTS)};
     setting->ops = *device->ops;
     counter.real = device->ops;
+    counter.device = device;
     counter.copies = 0;
+    counter.takes_ns = 0;
     setting->ops.enqueue_write = count_write;
     device->ops = &setting->ops;
 }
@@ -95,6 +101,36 @@ static void what_comes_while_copies_are_under_way_goes_together(void **state) {
     advance(&setting);
     assert_int_equal(counter.copies, 3);
     assert_int_equal(counter.bytes, bytes_of(&setting, 3));
+    close_setting(&setting);
+}
+
+/* A copy is done before the next one could be started, so none is ever under way: what comes within
+ * twice the time that the first one took of the thread goes together then, and eight at once. */
+static void copies_leave_the_thread_time_for_more(void **state) {
+    (void)state;
+    struct setting setting;
+    open_setting(&setting, false);
+    struct e2b_device *device = setting.fixture.device;
+    counter.takes_ns = 10000;
+    submit(&setting, 1);
+    e2b_engine_step(setting.fixture.engine);
+    int64_t next_ns = device->ops->now_ns(device) + 2 * counter.takes_ns;
+    e2b_sim_run_until_idle(device);
+    for (int i = 0; i < 3; i++) {
+        submit(&setting, 1);
+        e2b_engine_step(setting.fixture.engine);
+        assert_int_equal(counter.copies, 1);
+    }
+    assert_true(e2b_engine_step(setting.fixture.engine) <= next_ns);
+    e2b_sim_advance(device, next_ns);
+    e2b_engine_step(setting.fixture.engine);
+    assert_int_equal(counter.copies, 2);
+    assert_int_equal(counter.bytes, bytes_of(&setting, 3));
+    for (int i = 0; i < 8; i++)
+        submit(&setting, 1);
+    e2b_engine_step(setting.fixture.engine);
+    assert_int_equal(counter.copies, 3);
+    assert_int_equal(counter.bytes, bytes_of(&setting, 8));
     close_setting(&setting);
 }
 
@@ -162,6 +198,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(neighbours_that_come_together_travel_as_one_copy),
         cmocka_unit_test(what_comes_while_copies_are_under_way_goes_together),
+        cmocka_unit_test(copies_leave_the_thread_time_for_more),
         cmocka_unit_test(where_the_device_has_the_hosts_memory_no_copy_waits),
         cmocka_unit_test(a_request_is_ready_when_all_its_slots_are),
         cmocka_unit_test(a_copy_that_fails_fails_those_that_it_carries),
