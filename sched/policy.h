@@ -30,8 +30,8 @@ struct e2b_sched_model {
     double demand[E2B_SCHED_MAX_SIZES];   /* see below; 0 unknown, taken as 1 */
     int64_t launch_ns;                    /* of the enqueueing thread, for one launch; 0 unknown */
     int64_t reply_ns;                     /* from a batch's end to its answers; 0 unknown */
-    int64_t beside_ns;                    /* that a batch takes longer beside other models' than
-                                           * demands tell: it waits for room on the device */
+    int64_t beside_ns;                    /* what a batch needs beside other models' more than solo_ns,
+                                           * and slowed like that: it waits for room on the device */
     int64_t target_ns;                    /* latency target at `percentile`, 0 none */
     double percentile;                    /* in %; 0: 99 */
     double weight;                        /* share among models, > 0 */

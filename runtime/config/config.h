@@ -3,7 +3,8 @@
  *
  *   struct e2b_config_server     address port threads max_body_mb request_timeout_ms drain_seconds
  *                                log_level (an enum e2b_log_level)
- *   struct e2b_config_device     select cache_folder tune_seconds memory_limit_mb
+ *   struct e2b_config_device     select cache_folder tune_seconds profile_seconds
+ *                                memory_limit_mb
  *   struct e2b_config_scheduler  policy options (.values: for e2b_engine_options)
  *   struct e2b_config_model      name path precision slots batch_sizes[] batch_sizes_count
  *                                instances[] (as many as batch_sizes) target_ms percentile weight

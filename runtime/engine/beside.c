@@ -45,9 +45,10 @@ static enum e2b_status run_beside(struct e2b_served *served, const struct e2b_se
     if (ops->finish(e2b_instance_queue(first), &late) != E2B_OK && err->status == E2B_OK)
         *err = late;
     double left_ns = (double)(other->profile.solo_ns[largest] - (began_ns - start_ns));
-    double expected_ns = e2b_beside_expected_ns(
-        (double)served->profile.solo_ns[0], left_ns, slowdown_of(served, 0, other, largest));
-    *wait_ns = (int64_t)fmax(0, (double)(ended_ns - began_ns) - expected_ns);
+    double slowdown = slowdown_of(served, 0, other, largest);
+    double expected_ns =
+        e2b_beside_expected_ns((double)served->profile.solo_ns[0], left_ns, slowdown);
+    *wait_ns = (int64_t)(fmax(0, (double)(ended_ns - began_ns) - expected_ns) / slowdown);
     return err->status;
 }
 

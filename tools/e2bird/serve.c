@@ -2,6 +2,7 @@
 
 #include "backends/opencl/opencl.h"
 #include "runtime/base/clock.h"
+#include "runtime/base/file.h"
 #include "runtime/base/thread.h"
 #include "runtime/config/config.h"
 #include "runtime/engine/trace.h"
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #define TRACE_EVENTS 1000000
+#define PROFILES "/profiles"
 
 struct serve_args {
     const char *config, *device, *trace;
@@ -28,6 +30,7 @@ struct serving {
     struct e2b_config *config;
     struct e2b_device *device;
     struct e2b_tuning *tuning;
+    char profile_folder[4096];
     struct e2b_trace *trace; /* NULL: none is wanted */
     struct e2b_engine *engine;
     struct deployed *deployed;
@@ -52,6 +55,14 @@ static void close_all(struct serving *serving, struct e2b_error *err) {
     e2b_config_destroy(serving->config);
 }
 
+static void set_profile_folder(struct serving *serving) {
+    char *to = serving->profile_folder;
+    size_t room = sizeof serving->profile_folder - sizeof PROFILES;
+    e2b_file_cache_folder(serving->config->device.cache_folder, to, room);
+    if (to[0])
+        memcpy(to + strlen(to), PROFILES, sizeof PROFILES);
+}
+
 static enum e2b_status open_device(
     struct serving *serving, const struct serve_args *args, struct e2b_error *err) {
     const struct e2b_config_device *config = &serving->config->device;
@@ -63,6 +74,7 @@ static enum e2b_status open_device(
     if (e2b_opencl_open(&options, &serving->device, err) != E2B_OK)
         return err->status;
     e2b_log(E2B_LOG_INFO, "serve", "device: %s", serving->device->identity);
+    set_profile_folder(serving);
     return e2b_tuning_open(serving->device, config->cache_folder, &serving->tuning, err);
 }
 
@@ -93,6 +105,8 @@ static enum e2b_status load_model(struct serving *serving, int index, struct e2b
     describe(config, deployed, &options);
     options.tuning = serving->tuning;
     options.tune_ns = serving->config->device.tune_seconds * 1000000000;
+    options.profile_folder = serving->profile_folder;
+    options.profile_ns = 1 + serving->config->device.profile_seconds * 1000000000;
     if (e2b_engine_add(serving->engine, deployed->model, &options, &entry->served, err) != E2B_OK)
         return err->status;
     entry->labels = (struct e2b_labels){deployed->labels.names, deployed->labels.count};

@@ -49,18 +49,30 @@ def test_damaged(serve, tmp_path, damage):
             path.mkdir()
     server = serve(TEXT % tmp_path)
     check_serves(server)
-    assert 1 <= len(warnings(server)) <= 2, server.lines  # of programs, of tuning
+    assert 1 <= len(warnings(server)) <= 3, server.lines  # of programs, tuning, durations
     if damage != "folder":  # what was damaged is whole again
         server = serve(TEXT % tmp_path)
         check_serves(server)
         assert not warnings(server), server.lines
 
 
+def test_durations_are_measured_once(serve, tmp_path):
+    other = "{name: other, path: pair.onnx, slots: 4, batch_sizes: [1, 2]}"
+    two = TEXT.replace("models: [", f"models: [{other}, ")
+    kept = []
+    for _ in range(2):
+        server = serve(two % tmp_path)
+        check_serves(server)
+        kept.append({path: path.stat().st_mtime_ns for path in (tmp_path / "profiles").iterdir()})
+    assert sorted(path.suffix for path in kept[0]) == [".beside"] * 2 + [".profile"] * 2
+    assert kept[0] == kept[1]
+
+
 def test_not_a_folder(serve, tmp_path):
     (tmp_path / "file").write_text("x")
     server = serve(TEXT % (tmp_path / "file"))
     check_serves(server)
-    assert 1 <= len(warnings(server)) <= 2, server.lines
+    assert 1 <= len(warnings(server)) <= 3, server.lines
     assert (tmp_path / "file").read_text() == "x"
 
 
