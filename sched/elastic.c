@@ -84,8 +84,14 @@ static void learn_reply(struct e2b_elastic_model *model, int64_t answer_ns) {
         model->reply_ns += (answer_ns - model->reply_ns) / (answer_ns > model->reply_ns ? 8 : 64);
 }
 
+static bool is_long(const struct e2b_forecast_batch *batch) {
+    return batch->left_ns < (1 - STALLED) * batch->solo_ns;
+}
+
 static void completed(struct e2b_policy *policy, const struct e2b_sched_event *event) {
     struct e2b_elastic_model *model = &policy->models[event->model];
+    bool was_long = is_long(e2b_forecast_find(
+        &policy->forecast, event->model, event->size_index, event->instance));
     learn_reply(model, event->answer_ns);
     const struct e2b_bitset *running = &model->slots.running;
     int first = model->slots.firsts[event->size_index][event->instance];
@@ -100,13 +106,17 @@ static void completed(struct e2b_policy *policy, const struct e2b_sched_event *e
     if (event->duration_ns > 0 && event->enqueue_ns > 0)
         e2b_forecast_enqueued(
             &policy->forecast, event->model, event->size_index, event->enqueue_ns);
+    model->was_long = was_long;
     policy->in_flight--;
 }
 
+/* A batch that is long after one that was, too, does not stall: the device is slower than is known.
+ */
 static void look_for_stalls(struct e2b_policy *policy) {
     const struct e2b_forecast *forecast = &policy->forecast;
     for (int i = 0; i < forecast->running_count; i++)
-        if (forecast->running[i].left_ns < (1 - STALLED) * forecast->running[i].solo_ns)
+        if (is_long(&forecast->running[i])
+            && !policy->models[forecast->running[i].model].was_long)
             policy->stalled_ns = forecast->now_ns;
 }
 

@@ -91,10 +91,16 @@ static void save(const char *folder, const char *path, uint64_t key, int64_t wai
         e2b_log(E2B_LOG_WARN, "profiler", "what models wait for is not kept: %s", err.text);
 }
 
+/* Of durations too: where they are measured anew, so are waits. */
+static uint64_t add_key(uint64_t hash, const struct e2b_served *served) {
+    uint64_t key = e2b_profile_key(served);
+    hash = e2b_hash(hash, &key, sizeof key);
+    return e2b_hash(hash, served->profile.solo_ns, sizeof served->profile.solo_ns);
+}
+
 static enum e2b_status learn(struct e2b_served *served, const struct e2b_served *other,
     const char *folder, int64_t until_ns, struct e2b_error *err) {
-    const uint64_t keys[] = {e2b_profile_key(served), e2b_profile_key(other)};
-    uint64_t key = e2b_hash(E2B_HASH_START, keys, sizeof keys);
+    uint64_t key = add_key(add_key(E2B_HASH_START, served), other);
     char path[4096] = "";
     int64_t wait_ns = 0;
     if (folder && folder[0]

@@ -34,9 +34,10 @@ struct e2b_composition {
 };
 
 /* Measure a served model that nothing else uses, or take what an earlier run with the same device,
- * plans, sizes, instances and slots left in `folder` (NULL or "": no such). After budget_ns no
- * further composition is begun; each size alone is always run. Damaged files are measured anew,
- * failing to write one is logged. Fails when the device does. */
+ * plans, sizes, instances and slots left in `folder` (NULL or "": no such), if two runs of each size
+ * take about as long as is told there. After budget_ns no further composition is begun; each size
+ * alone is always run. Damaged files are measured anew, failing to write one is logged. Fails when
+ * the device does. */
 enum e2b_status e2b_served_profile(struct e2b_served *served, const char *folder, int64_t budget_ns,
     struct e2b_profile *out, struct e2b_error *err);
 
