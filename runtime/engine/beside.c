@@ -101,12 +101,9 @@ static uint64_t add_key(uint64_t hash, const struct e2b_served *served) {
 static enum e2b_status learn(struct e2b_served *served, const struct e2b_served *other,
     const char *folder, int64_t until_ns, struct e2b_error *err) {
     uint64_t key = add_key(add_key(E2B_HASH_START, served), other);
-    char path[4096] = "";
+    char path[4096];
     int64_t wait_ns = 0;
-    if (folder && folder[0]
-        && snprintf(path, sizeof path, "%s/%016" PRIx64 ".beside", folder, key)
-            >= (int)sizeof path)
-        path[0] = '\0';
+    e2b_profile_path(folder, key, "beside", path, sizeof path);
     if (!path[0] || !load(path, key, &wait_ns)) {
         if (now_of(served) >= until_ns)
             return E2B_OK;

@@ -304,6 +304,15 @@ uint64_t e2b_profile_key(const struct e2b_served *served) {
     return hash;
 }
 
+void e2b_profile_path(
+    const char *folder, uint64_t key, const char *extension, char *out, size_t capacity) {
+    out[0] = '\0';
+    if (folder && folder[0]
+        && snprintf(out, capacity, "%s/%016" PRIx64 ".%s", folder, key, extension)
+            >= (int)capacity)
+        out[0] = '\0';
+}
+
 void e2b_profile_write(
     const struct e2b_profile *profile, int size_count, uint64_t key, struct e2b_text *out) {
     size_t start = out->len;
@@ -405,12 +414,9 @@ static void save(const char *folder, const char *path, const struct e2b_served *
 
 enum e2b_status e2b_served_profile(struct e2b_served *served, const char *folder, int64_t budget_ns,
     struct e2b_profile *out, struct e2b_error *err) {
-    char path[4096] = "";
+    char path[4096];
     uint64_t key = e2b_profile_key(served);
-    if (folder && folder[0]
-        && snprintf(path, sizeof path, "%s/%016" PRIx64 ".profile", folder, key)
-            >= (int)sizeof path)
-        path[0] = '\0';
+    e2b_profile_path(folder, key, "profile", path, sizeof path);
     bool holds = false;
     if (path[0] && load(path, served, key, out)
         && check_again(served, out, &holds, err) != E2B_OK)

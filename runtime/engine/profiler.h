@@ -43,6 +43,9 @@ enum e2b_status e2b_served_profile(struct e2b_served *served, const char *folder
 
 /* Of all that durations depend on. */
 uint64_t e2b_profile_key(const struct e2b_served *served);
+/* The file of a key, "" where none is kept (see `folder` above). */
+void e2b_profile_path(
+    const char *folder, uint64_t key, const char *extension, char *out, size_t capacity);
 
 /* Fit out->demand of a model whose solo_ns, sizes and instances are filled in. Sizes that no
  * composition holds keep 0, unknown. Fails when out of memory. */

@@ -14,29 +14,6 @@ static int64_t cost(void *context, const struct e2b_sim_args *args) {
     return FIXTURE_KERNEL_NS + (args->running > 0 ? wait_ns : 0);
 }
 
-static struct e2b_device *device_with_waits(void) {
-    enum { MOST = 8 };
-    static char names[MOST][64];
-    struct e2b_sim_kernel kernels[MOST];
-    struct e2b_device *plain = fixture_sim(), *device = NULL;
-    struct planned planned = planned_open(plain, 1);
-    struct e2b_error err = {0};
-    int count = e2b_plan_step_count(planned.plan);
-    assert_in_range(count, 1, MOST);
-    for (int i = 0; i < count; i++) {
-        snprintf(names[i], sizeof names[i], "%s", e2b_plan_step(planned.plan, i)->launch.kernel);
-        kernels[i] = (struct e2b_sim_kernel){.name = names[i], .cost = cost};
-    }
-    planned_close(&planned);
-    plain->ops->destroy(plain);
-    const struct e2b_sim_options options = {.kernels = kernels,
-        .kernel_count = count,
-        .any_kernel = true,
-        .any_kernel_ns = FIXTURE_KERNEL_NS};
-    assert_ok(e2b_sim_create(&options, &device, &err), err);
-    return device;
-}
-
 static struct e2b_served *add(
     struct fixture *fixture, struct e2b_engine **engine, struct e2b_model *model) {
     const struct e2b_serve_options options = {.name = "n",
@@ -62,7 +39,7 @@ static void what_models_wait_for_one_another_is_measured_once(void **state) {
     struct e2b_engine *engine;
     struct e2b_model *model = fixture_model(-1);
     wait_ns = 0;
-    struct fixture fixture = fixture_open(device_with_waits(), true, 16);
+    struct fixture fixture = fixture_open(planned_sim(cost), true, 16);
     struct e2b_served *first = fixture.served, *second = add(&fixture, &engine, model);
     assert_non_null(mkdtemp(folder));
     wait_ns = 700;

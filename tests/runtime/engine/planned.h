@@ -2,6 +2,7 @@
 #ifndef E2B_TESTS_ENGINE_PLANNED_H
 #define E2B_TESTS_ENGINE_PLANNED_H
 
+#include "backends/sim/sim.h"
 #include "runtime/engine/plan.h"
 
 #define PLANNED_SLOT_FLOATS 16 /* from one slot to the next */
@@ -17,5 +18,8 @@ struct planned {
 
 struct planned planned_open(struct e2b_device *device, int batch);
 void planned_close(struct planned *planned);
+
+/* A simulated device on which each of the network's kernels takes what `cost` tells. */
+struct e2b_device *planned_sim(e2b_sim_cost_fn *cost);
 
 #endif

@@ -123,29 +123,6 @@ static int64_t in_turns(void *context, const struct e2b_sim_args *args) {
     return kernel_ns * (1 + args->running);
 }
 
-static struct e2b_device *crowded_sim(void) {
-    enum { MOST = 8 };
-    static char names[MOST][64];
-    struct e2b_sim_kernel kernels[MOST];
-    struct e2b_device *plain = fixture_sim(), *device = NULL;
-    struct planned planned = planned_open(plain, 1);
-    struct e2b_error err = {0};
-    int count = e2b_plan_step_count(planned.plan);
-    assert_in_range(count, 1, MOST);
-    for (int i = 0; i < count; i++) {
-        snprintf(names[i], sizeof names[i], "%s", e2b_plan_step(planned.plan, i)->launch.kernel);
-        kernels[i] = (struct e2b_sim_kernel){.name = names[i], .cost = in_turns};
-    }
-    planned_close(&planned);
-    plain->ops->destroy(plain);
-    const struct e2b_sim_options options = {.kernels = kernels,
-        .kernel_count = count,
-        .any_kernel = true,
-        .any_kernel_ns = FIXTURE_KERNEL_NS};
-    assert_ok(e2b_sim_create(&options, &device, &err), err);
-    return device;
-}
-
 static void what_runs_side_by_side_for_nothing_has_little_demand(void **state) {
     (void)state;
     struct fixture fixture = fixture_open(fixture_sim(), true, 16);
@@ -161,7 +138,7 @@ static void what_runs_side_by_side_for_nothing_has_little_demand(void **state) {
 
 static void what_takes_turns_has_the_whole_device(void **state) {
     (void)state;
-    struct fixture fixture = fixture_open(crowded_sim(), true, 16);
+    struct fixture fixture = fixture_open(planned_sim(in_turns), true, 16);
     const struct e2b_profile *profile = &fixture.served->profile;
     double sum = profile->demand[0] + profile->demand[1] + profile->demand[2];
     assert_true(sum > 1.8);
@@ -246,7 +223,7 @@ static void a_real_device_is_profiled(void **state) {
 /* What was kept of a busy machine, say, misleads no longer than until the next start. */
 static void durations_that_do_not_hold_are_measured_anew(void **state) {
     (void)state;
-    struct fixture fixture = fixture_open(crowded_sim(), true, 16);
+    struct fixture fixture = fixture_open(planned_sim(in_turns), true, 16);
     struct e2b_profile first, second;
     struct e2b_error err = {0};
     char folder[] = "/tmp/e2b-profile-XXXXXX", command[128];
