@@ -61,7 +61,7 @@ class Valgrind:
     name = "valgrind"
     # An engine may have threads that work beside its inference: the least of some runs counts, or
     # a single one of so many instructions that they do not matter.
-    _RUNS, _MANY = 3, 500_000_000
+    _RUNS, _MANY = 5, 500_000_000
 
     @staticmethod
     def prefix(folder):
