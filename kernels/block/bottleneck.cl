@@ -24,6 +24,7 @@
 #include "kernels/common/tensor_core.clh"
 #include "kernels/common/wgmma.clh"
 #include "kernels/block/words.clh"
+#include "kernels/conv/conv.clh"
 
 #define FIRST_(a, b) a
 #define SECOND_(a, b) b
@@ -212,15 +213,7 @@ static inline void start_outputs(float sum[8][4], uint a[4][4], uint weights, ui
     end_products();
 }
 
-#ifdef RESIDUAL
-#define TENSORS                                                                                    \
-    __global const T *x, uint x_at, __global T *y, uint y_at, __global const T *residual,          \
-        uint residual_at
-#else
-#define TENSORS __global const T *x, uint x_at, __global T *y, uint y_at
-#endif
-
-__kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void bottleneck(TENSORS,
+__kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void bottleneck(CONV_TENSORS,
     __global const T *inner_weights, __global const T *projection, int tile_count,
     int column_tiles, int line_tiles, int height, int width, int out_height, int out_width,
     int pad_top, int pad_left, int x_end, int y_end, int x_sample, int x_row, int x_pixel,

@@ -25,6 +25,7 @@
 
 #include "kernels/common/tensor_core.clh"
 #include "kernels/block/words.clh"
+#include "kernels/conv/conv.clh"
 
 #define FIRST_(a, b) a
 #define SECOND_(a, b) b
@@ -253,15 +254,7 @@ static inline void convolve_and_project(float sum[PAIRS][OUT_BLOCKS][4], uint wi
 
 #include "kernels/block/finish.clh"
 
-#ifdef RESIDUAL
-#define TENSORS                                                                                    \
-    __global const T *x, uint x_at, __global T *y, uint y_at, __global const T *residual,          \
-        uint residual_at
-#else
-#define TENSORS __global const T *x, uint x_at, __global T *y, uint y_at
-#endif
-
-__kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void inverted_residual(TENSORS,
+__kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void inverted_residual(CONV_TENSORS,
     __global const T *wide_weights, __global const T *projection, __global const float *bias,
     int slabs, int column_tiles, int line_tiles, int height, int width, int out_height,
     int out_width, int pad_top, int pad_left, int x_end, int y_end, int x_sample, int x_row,
