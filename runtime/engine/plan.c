@@ -236,5 +236,4 @@ void e2b_plan_suit_graph(const struct e2b_traits *traits, struct e2b_graph_optio
     options->core_caches = traits->is_cpu;
     options->sums_rows = traits->ptx_sm >= E2B_MMA_SM;
     options->joins_blocks = traits->ptx_sm >= E2B_MMA_SM && options->precision == E2B_F16;
-    options->joins_bottlenecks = false; /* on no device were they timed yet */
 }

@@ -256,7 +256,7 @@ static enum e2b_status take_shortcuts(
 
 enum e2b_status e2b_pass_bottlenecks(
     struct e2b_network *net, const struct e2b_graph_options *options, struct e2b_error *err) {
-    if (options->joins_bottlenecks
+    if (options->joins_blocks && options->traits
         && (join_bottlenecks(net, options->traits, err) != E2B_OK
             || take_shortcuts(net, options->traits, err) != E2B_OK))
         return err->status;

@@ -80,8 +80,7 @@ struct e2b_graph_options {
     int channel_align;
     const struct e2b_traits *traits; /* whose variants are asked what they can; NULL: none are */
     bool sums_rows;    /* products have fast variants that tell and take sums of rows */
-    bool joins_blocks; /* inverted residuals have a fast variant that is one launch, */
-    bool joins_bottlenecks; /* and bottlenecks, where it is expected to be faster */
+    bool joins_blocks; /* inverted residuals and bottlenecks have fast variants that are one launch */
     bool core_caches;  /* a work-item has a cache to itself: nodes that can share it are merged */
     /* Elements from one slot to the next in each input and output (slots are padded); NULL or 0:
      * dense. A slot holds one sample, or, of a model whose batch is fixed, the whole tensor. Arrays

@@ -69,8 +69,8 @@ enum e2b_status e2b_pass_layout(
     struct e2b_network *net, const struct e2b_graph_options *options, struct e2b_error *err);
 
 /* Three convolutions, 1x1, full, and 1x1, of which each is all that the next one reads, become
- * "conv_block", where options->joins_bottlenecks and the device is expected to do that faster; it
- * takes the 1x1 convolution of the same image too that is added. */
+ * "conv_block", where options->joins_blocks and the device, options->traits, is expected to do that
+ * faster; it takes the 1x1 convolution of the same image too that is added. */
 enum e2b_status e2b_pass_bottlenecks(
     struct e2b_network *net, const struct e2b_graph_options *options, struct e2b_error *err);
 

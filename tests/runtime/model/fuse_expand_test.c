@@ -121,7 +121,7 @@ static void expect_bottleneck(const struct e2b_traits *traits, struct bottleneck
         .precision = E2B_F16,
         .channel_align = 8,
         .traits = traits,
-        .joins_bottlenecks = traits != NULL,
+        .joins_blocks = traits != NULL,
         .image = {.input = -1}};
     struct e2b_builder *builder = e2b_builder_create(13);
     e2b_builder_input(builder, "x", E2B_F32, E2B_SHAPE(-1, 16, 9, 10));
