@@ -57,7 +57,6 @@ static struct problem problem_of(const struct e2b_call *call) {
 #define PRODUCT_NS 45.0
 #define WEIGHT_BYTES_A_NS 50.0
 #define OVERLAP_LOST 0.45 /* share of the lesser of work and memory that adds to the other */
-#define LEAST_GAIN 1.2   /* that is worth trusting a model */
 
 static double cost_ns(const struct e2b_call *call, const struct problem *p) {
     double row_tiles = (double)e2b_ceil_div(p->rows, TILE_CHANNELS);
@@ -115,7 +114,7 @@ bool e2b_block_bottleneck_yields(const struct e2b_call *call) {
     char reason[128];
     struct problem p = problem_of(call);
     return e2b_block_apart_accepts(call, reason, sizeof reason)
-        && cost_ns(call, &p) * LEAST_GAIN >= e2b_block_apart_ns(call);
+        && cost_ns(call, &p) >= e2b_block_apart_ns(call);
 }
 
 /* The channel that is column `column` of a product: of 32, a lane has 8 that lie together. */
