@@ -6,8 +6,9 @@
 #include "sched/elastic/turns.h"
 #include <stdlib.h>
 
-#define MAX_PASSES 8 /* batches of others that may pass a head that waits for room */
-#define STALLED 1.25 /* times as long as foreseen, with the company that it had */
+#define MAX_PASSES 8  /* batches of others that may pass a head that waits for room */
+#define STALLED 1.25  /* times as long as foreseen, with the company that it had */
+#define MOST_STALLS 3 /* in a row */
 #define FIRST_TRUST 0.95
 #define FIRST_TRUST_IN_COMPANY 0.8  /* what runs together is predicted less well; */
 #define FIRST_TRUST_AFTER_ALL 0.875 /* and if it runs one by one, company promised too much */
@@ -90,8 +91,8 @@ static bool is_long(const struct e2b_forecast_batch *batch) {
 
 static void completed(struct e2b_policy *policy, const struct e2b_sched_event *event) {
     struct e2b_elastic_model *model = &policy->models[event->model];
-    bool was_long = is_long(e2b_forecast_find(
-        &policy->forecast, event->model, event->size_index, event->instance));
+    bool was_long = is_long(
+        e2b_forecast_find(&policy->forecast, event->model, event->size_index, event->instance));
     learn_reply(model, event->answer_ns);
     const struct e2b_bitset *running = &model->slots.running;
     int first = model->slots.firsts[event->size_index][event->instance];
@@ -106,17 +107,17 @@ static void completed(struct e2b_policy *policy, const struct e2b_sched_event *e
     if (event->duration_ns > 0 && event->enqueue_ns > 0)
         e2b_forecast_enqueued(
             &policy->forecast, event->model, event->size_index, event->enqueue_ns);
-    model->was_long = was_long;
+    model->long_in_a_row = was_long ? model->long_in_a_row + 1 : 0;
     policy->in_flight--;
 }
 
-/* A batch that is long after one that was, too, does not stall: the device is slower than is known.
- */
+/* A batch that is long after several that were, too, does not stall: the device is slower than is
+ * known. */
 static void look_for_stalls(struct e2b_policy *policy) {
     const struct e2b_forecast *forecast = &policy->forecast;
     for (int i = 0; i < forecast->running_count; i++)
         if (is_long(&forecast->running[i])
-            && !policy->models[forecast->running[i].model].was_long)
+            && policy->models[forecast->running[i].model].long_in_a_row < MOST_STALLS)
             policy->stalled_ns = forecast->now_ns;
 }
 

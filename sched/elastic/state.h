@@ -49,7 +49,7 @@ struct e2b_elastic_model {
     int64_t counted_ns;                   /* and when it was taken */
     struct e2b_elastic_promise *promises; /* by slot */
     struct e2b_sched_trust trust[E2B_ELASTIC_WAYS];
-    bool was_long;                    /* its last batch took far longer than foreseen */
+    int long_in_a_row;                /* its last batches that took far longer than foreseen */
     int passes;                       /* batches that ran while this head waited */
     int64_t held_ns;                  /* since when a batch is held, INT64_MAX: none is */
     bool passed_over, waits_for_room; /* in this decision */
