@@ -6,7 +6,8 @@
 #define BUSY_BATCHES 0.5  /* and where more than so much of a full batch waits */
 #define SURELY_THERE 0.75 /* of the time, if something waits */
 #define LITTLE_ASKED 0.01 /* of the device: a model that is not there */
-#define ROUNDS 2 /* of batches, one under way and its own, are what a request has time for */
+#define ROUNDS 2 /* of batches, one under way and its own, are what a request has time for; */
+#define ROUNDS_IN_TURNS 1.5 /* where more is lost by small ones, its own and half of another */
 
 /* Much is asked for, or half a full batch waits. */
 static bool is_busy(const struct e2b_policy *policy) {
@@ -35,15 +36,15 @@ static bool is_there(const struct e2b_policy *policy, int index) {
         || e2b_elastic_asked(policy, index) > LITTLE_ASKED;
 }
 
-double e2b_elastic_batch_ns(const struct e2b_elastic_pace *pace,
-    const struct e2b_forecast_model *table, int count) {
+double e2b_elastic_batch_ns(
+    const struct e2b_elastic_pace *pace, const struct e2b_forecast_model *table, int count) {
     return pace->slowdown * (table->solo_ns[e2b_forecast_size(table, count)] + pace->beside_ns);
 }
 
 /* The best one after another, none longer than that; the smallest if all are. */
 static struct e2b_elastic_pace pace_alone(
-    const struct e2b_forecast_model *table, double slowdown, double longest_ns) {
-    struct e2b_elastic_pace pace = {.slowdown = slowdown, .beside_ns = table->beside_ns};
+    const struct e2b_forecast_model *table, double slowdown, double beside_ns, double longest_ns) {
+    struct e2b_elastic_pace pace = {.slowdown = slowdown, .beside_ns = beside_ns};
     for (int i = 0; i < table->size_count; i++) {
         double batch_ns = e2b_elastic_batch_ns(&pace, table, table->sizes[i]);
         double sample_ns = batch_ns / table->sizes[i];
@@ -67,11 +68,15 @@ static double slowdown_in_lanes(const struct e2b_policy *policy, int index) {
     return fmax(1, policy->forecast.contention * demand);
 }
 
+static double time_for_a_batch(
+    const struct e2b_policy *policy, const struct e2b_elastic_model *model, double rounds) {
+    return e2b_elastic_limit(policy, model) * (double)(model->target_ns - model->reply_ns) / rounds;
+}
+
 static struct e2b_elastic_pace pace_in_lanes(const struct e2b_policy *policy, int index) {
-    const struct e2b_elastic_model *model = &policy->models[index];
-    double has_ns = e2b_elastic_limit(policy, model) * (double)(model->target_ns - model->reply_ns);
-    return pace_alone(
-        &policy->forecast.models[index], slowdown_in_lanes(policy, index), has_ns / ROUNDS);
+    const struct e2b_forecast_model *table = &policy->forecast.models[index];
+    return pace_alone(table, slowdown_in_lanes(policy, index), table->beside_ns,
+        time_for_a_batch(policy, &policy->models[index], ROUNDS));
 }
 
 static bool any_gains(const struct e2b_policy *policy) {
@@ -94,17 +99,23 @@ static bool several_have_targets(const struct e2b_policy *policy) {
     return count > 1;
 }
 
+/* The composition of the best throughput, or a smaller batch where the target leaves no time for
+ * it. */
+static struct e2b_elastic_pace pace_in_turns(const struct e2b_policy *policy, int index) {
+    const struct e2b_elastic_model *model = &policy->models[index];
+    const struct e2b_forecast_model *table = &policy->forecast.models[index];
+    double longest_ns = time_for_a_batch(policy, model, ROUNDS_IN_TURNS);
+    if (model->target_ns > 0 && table->full_ns > longest_ns)
+        return pace_alone(table, 1, 0, longest_ns);
+    return (struct e2b_elastic_pace){table->full_count, table->full_ns, table->sample_ns, 1, 0};
+}
+
 void e2b_elastic_set_pace(struct e2b_policy *policy) {
     bool busy = is_busy(policy);
     policy->lanes = busy && several_have_targets(policy);
     policy->forecast.exclusive = policy->lanes || (busy && !any_gains(policy));
     for (int i = 0; i < policy->model_count; i++) {
-        const struct e2b_forecast_model *table = &policy->forecast.models[i];
-        struct e2b_elastic_pace *pace = &policy->models[i].pace;
-        if (policy->lanes && policy->models[i].target_ns > 0)
-            *pace = pace_in_lanes(policy, i);
-        else
-            *pace =
-                (struct e2b_elastic_pace){table->full_count, table->full_ns, table->sample_ns, 1, 0};
+        bool in_lane = policy->lanes && policy->models[i].target_ns > 0;
+        policy->models[i].pace = in_lane ? pace_in_lanes(policy, i) : pace_in_turns(policy, i);
     }
 }
