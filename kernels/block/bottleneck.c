@@ -1,4 +1,4 @@
-#include "kernels/block/variants.h"
+#include "kernels/block/bottleneck_pack.h"
 
 #include "kernels/common/jobs.h"
 
@@ -11,14 +11,13 @@ extern const struct e2b_source e2b_source_bottleneck;
 #define TEAMS 2
 #define GROUP_ITEMS (TEAMS * 128)
 #define REGISTERS 255
-#define SIDE 8           /* of a tile of outputs */
-#define TILE_CHANNELS 64 /* of a product's columns, and of a slab */
-#define STEPS 4          /* products that a slab is deep */
-#define MOST_ROWS 128    /* pixels that a tile needs */
+#define SIDE 8                        /* of a tile of outputs */
+#define TILE_CHANNELS E2B_MATRIX_SIDE /* of a product's columns, and of a slab */
+#define STEPS 4                       /* products that a slab is deep */
+#define MOST_ROWS 128                 /* pixels that a tile needs */
 #define MOST_OUT_TILES 4
 #define STAGES 2
 #define ROW_BYTES (TILE_CHANNELS * 2)
-#define MATRIX_BYTES (TILE_CHANNELS * ROW_BYTES)
 #define BIAS_BYTES (TILE_CHANNELS * (int64_t)sizeof(float))
 #define GROUP_BYTES 1024 /* of local memory that a driver takes for each */
 
@@ -45,7 +44,7 @@ static struct problem problem_of(const struct e2b_call *call) {
     p.tiles = y[0] * p.line_tiles * p.column_tiles;
     p.groups = p.tiles < units ? p.tiles : units;
     p.shortcut_tiles = e2b_has_input(call, E2B_BLOCK_SHORTCUT_W) ? p.out_tiles : 0;
-    p.local_bytes = (p.slabs + p.taps + p.out_tiles + p.shortcut_tiles) * MATRIX_BYTES
+    p.local_bytes = (p.slabs + p.taps + p.out_tiles + p.shortcut_tiles) * E2B_MATRIX_BYTES
         + TEAMS * (STAGES + 1) * e2b_ceil_div(p.rows, 8) * 8 * ROW_BYTES
         + (2 + p.out_tiles) * BIAS_BYTES;
     return p;
@@ -117,52 +116,19 @@ bool e2b_block_bottleneck_yields(const struct e2b_call *call) {
         && cost_ns(call, &p) >= e2b_block_apart_ns(call);
 }
 
-/* The channel that is column `column` of a product: of 32, a lane has 8 that lie together. */
-static int64_t channel_at(int64_t column) {
-    int64_t block = column / 8, place = column % 8;
-    return block / 4 * 32 + place / 2 * 8 + block % 4 * 2 + place % 2;
-}
-
-/* A product's weights, 64 rows of 64 halves in permuted chunks of 8: of outputs from `first` on,
- * and channels from `channel` on, in the order of a product's columns if they come from one. */
-struct matrix {
-    int64_t outputs, channels, taps, tap, first, channel;
-    bool from_product;
-};
-
-static uint16_t *put_matrix(
-    uint16_t *to, const struct e2b_constant *weights, const struct matrix *matrix) {
-    for (int64_t row = 0; row < TILE_CHANNELS; row++)
-        for (int64_t i = 0; i < TILE_CHANNELS; i++) {
-            int64_t place = (i / 8 ^ row % 8) * 8 + i % 8, m = matrix->first + channel_at(row);
-            int64_t c = matrix->channel + (matrix->from_product ? channel_at(place) : place);
-            bool exists = m < matrix->outputs && c < matrix->channels;
-            int64_t at = (m * matrix->channels + c) * matrix->taps + matrix->tap;
-            *to++ = e2b_half_from_float(exists ? e2b_conv_weight_at(weights, at) : 0);
-        }
-    return to;
-}
-
-static float *put_bias(
-    float *to, const struct e2b_constant *bias, int64_t channels, int64_t padded) {
-    for (int64_t i = 0; i < padded; i++)
-        *to++ = bias && i < channels ? e2b_conv_weight_at(bias, i) : 0;
-    return to;
-}
-
 /* Weights of the first two convolutions, then their biases. */
 static void pack_inner(const struct e2b_packing *packing, void *to) {
     struct problem p;
     memcpy(&p, packing->numbers, sizeof p);
     uint16_t *at = to;
     for (int64_t slab = 0; slab < p.slabs; slab++)
-        at = put_matrix(at, packing->from[0],
-            &(struct matrix){p.wide, p.channels, 1, 0, 0, slab * TILE_CHANNELS, false});
+        at = e2b_block_put_matrix(at, packing->from[0],
+            &(struct e2b_block_matrix){p.wide, p.channels, 1, 0, 0, slab * TILE_CHANNELS, false});
     for (int64_t tap = 0; tap < p.taps; tap++)
-        at = put_matrix(
-            at, packing->from[1], &(struct matrix){p.narrow, p.wide, p.taps, tap, 0, 0, false});
-    float *bias = put_bias((float *)(void *)at, packing->from[2], p.wide, TILE_CHANNELS);
-    put_bias(bias, packing->from[3], p.narrow, TILE_CHANNELS);
+        at = e2b_block_put_matrix(at, packing->from[1],
+            &(struct e2b_block_matrix){p.narrow, p.wide, p.taps, tap, 0, 0, false});
+    float *bias = e2b_block_put_bias((float *)(void *)at, packing->from[2], p.wide, TILE_CHANNELS);
+    e2b_block_put_bias(bias, packing->from[3], p.narrow, TILE_CHANNELS);
 }
 
 static void pack_projection(const struct e2b_packing *packing, void *to) {
@@ -170,13 +136,14 @@ static void pack_projection(const struct e2b_packing *packing, void *to) {
     memcpy(&p, packing->numbers, sizeof p);
     uint16_t *at = to;
     for (int64_t tile = 0; tile < p.out_tiles; tile++)
-        at = put_matrix(at, packing->from[0],
-            &(struct matrix){p.outputs, p.narrow, 1, 0, tile * TILE_CHANNELS, 0, true});
+        at = e2b_block_put_matrix(at, packing->from[0],
+            &(struct e2b_block_matrix){p.outputs, p.narrow, 1, 0, tile * TILE_CHANNELS, 0, true});
     for (int64_t tile = 0; tile < p.shortcut_tiles; tile++)
-        at = put_matrix(at, packing->from[2],
-            &(struct matrix){p.outputs, p.channels, 1, 0, tile * TILE_CHANNELS, 0, false});
+        at = e2b_block_put_matrix(at, packing->from[2],
+            &(struct e2b_block_matrix){
+                p.outputs, p.channels, 1, 0, tile * TILE_CHANNELS, 0, false});
     float *bias = (float *)(void *)at;
-    put_bias(bias, packing->from[1], p.outputs, p.out_tiles * TILE_CHANNELS);
+    e2b_block_put_bias(bias, packing->from[1], p.outputs, p.out_tiles * TILE_CHANNELS);
     for (int64_t i = 0; packing->from[3] && i < p.outputs; i++)
         bias[i] += e2b_conv_weight_at(packing->from[3], i);
 }
@@ -204,15 +171,15 @@ enum e2b_status e2b_block_bottleneck_emit(
                                           e2b_block_constant(call, E2B_BLOCK_MIDDLE_W),
                                           e2b_block_constant(call, E2B_BLOCK_EXPANSION_BIAS),
                                           e2b_block_constant(call, E2B_BLOCK_MIDDLE_BIAS)},
-        .bytes = (size_t)((p.slabs + p.taps) * MATRIX_BYTES + 2 * BIAS_BYTES),
+        .bytes = (size_t)((p.slabs + p.taps) * E2B_MATRIX_BYTES + 2 * BIAS_BYTES),
         .pack = pack_inner};
     const struct e2b_packing projection = {
         .from = {e2b_block_constant(call, E2B_BLOCK_PROJECTION_W),
             e2b_block_constant(call, E2B_BLOCK_PROJECTION_BIAS),
             e2b_block_constant(call, E2B_BLOCK_SHORTCUT_W),
             e2b_block_constant(call, E2B_BLOCK_SHORTCUT_BIAS)},
-        .bytes =
-            (size_t)((p.out_tiles + p.shortcut_tiles) * MATRIX_BYTES + p.out_tiles * BIAS_BYTES),
+        .bytes = (size_t)((p.out_tiles + p.shortcut_tiles) * E2B_MATRIX_BYTES
+            + p.out_tiles * BIAS_BYTES),
         .pack = pack_projection};
     int first = add_packing(out, inner, "bottleneck-inner", &p);
     int last = add_packing(out, projection, "bottleneck-projection", &p);

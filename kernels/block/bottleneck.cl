@@ -11,9 +11,6 @@
  *   3. its sums lie as the third product's operand, which is multiplied by 64 outputs' weights at a time.
  * While a tile's second product runs, the next one's first slabs and the residual are asked for.
  *
- * Lane 4 g + t of a warp has, of 32 columns of a product, those that are channels from 8 t on: see the
- * packing.
- *
  * SLABS          of the image's channels
  * OUT_TILES      of 64 output channels
  * KERNEL         height and width, of the second convolution
@@ -22,8 +19,8 @@
  * RESIDUAL as everywhere; see words.clh for the activations */
 
 #include "kernels/common/tensor_core.clh"
-#include "kernels/common/wgmma.clh"
 #include "kernels/block/words.clh"
+#include "kernels/block/products.clh"
 #include "kernels/conv/conv.clh"
 
 #define FIRST_(a, b) a
@@ -44,9 +41,7 @@
 #define ROW_TILES CEIL_DIV(ROWS, 64)
 
 /* Local memory: weights, for each team a ring of slabs and what the first product makes, biases. */
-#define ROW_BYTES 128
-#define EIGHT_ROWS (8 * ROW_BYTES)
-#define MATRIX_BYTES (64 * ROW_BYTES)
+#define MATRIX_BYTES ROWS_64
 #define MIDDLE (SLABS * MATRIX_BYTES)
 #define PROJECTION (MIDDLE + KERNEL_H * KERNEL_W * MATRIX_BYTES)
 #define SHORTCUT_WEIGHTS (PROJECTION + OUT_TILES * MATRIX_BYTES)
@@ -59,96 +54,35 @@
 #define STAGE_BYTES (CEIL_DIV(ROWS, 8) * EIGHT_ROWS)
 #define TEAM_BYTES ((STAGES + 1) * STAGE_BYTES)
 #define BIASES (WEIGHT_BYTES + TEAMS * TEAM_BYTES)
-#define BIAS_BYTES 256 /* of 64 channels */
 #define LOCAL_BYTES (BIASES + (2 + OUT_TILES) * BIAS_BYTES)
 
 #define COPIED_AT_ONCE (TEAM_THREADS / 8) /* rows, 16 bytes a thread */
 #define PASSES CEIL_DIV(ROWS, COPIED_AT_ONCE)
 
-#define QUADS_1(s, j) "+f"((s)[j][0]), "+f"((s)[j][1]), "+f"((s)[j][2]), "+f"((s)[j][3])
-#define QUADS_4(s, j) QUADS_1(s, j), QUADS_1(s, j + 1), QUADS_1(s, j + 2), QUADS_1(s, j + 3)
-#define SUMS(s) QUADS_4(s, 0), QUADS_4(s, 4)
-#define PRODUCT "wgmma.mma_async.sync.aligned.m64n64k16.f32.f16.f16 {" REGISTERS_0 REGISTERS_16 "}, "
-
-#define MULTIPLY_MATRICES(s, a, b)                                                                 \
-    asm volatile(PTX_90A "{ .reg .pred p; setp.ne.b32 p, %34, 0; " PRODUCT                         \
-                         "%32, %33, p, 1, 1, 0, 0; }"                                              \
-                 : SUMS(s)                                                                         \
-                 : "l"(a), "l"(b), "r"(1)                                                          \
-                 : "memory")
-#define MULTIPLY_REGISTERS(s, a, b)                                                                \
-    asm volatile(PTX_90A "{ .reg .pred p; setp.ne.b32 p, %37, 0; " PRODUCT                         \
-                         "{%32, %33, %34, %35}, %36, p, 1, 1, 0; }"                                \
-                 : SUMS(s)                                                                         \
-                 : "r"((a)[0]), "r"((a)[1]), "r"((a)[2]), "r"((a)[3]), "l"(b), "r"(1)              \
-                 : "memory")
-/* Has sums lie where products take them from: what moves them later waits for products. */
-#define PLACE_SUMS(s) asm volatile("" : SUMS(s)::"memory")
-/* Until only `batches` are under way, of which s is none. */
-#define AWAIT_SUMS(s, batches)                                                                     \
-    asm volatile(PTX_90A "wgmma.wait_group.sync.aligned " batches ";" : SUMS(s)::"memory")
-
-/* Keeps what is made of it from being made before a loop, in as many registers. */
-#define HIDE(number) asm volatile("" : "+r"(number))
-
-static inline void begin_products(void) {
-    asm volatile(PTX_90A "wgmma.fence.sync.aligned;" ::: "memory");
-}
-
-static inline void end_products(void) {
-    asm volatile(PTX_90A "wgmma.commit_group.sync.aligned;" ::: "memory");
-}
-
 static inline void meet_team(int team) {
     asm volatile("bar.sync %0, %1;" : : "r"(team + 1), "n"(TEAM_THREADS) : "memory");
 }
 
-/* What this thread has written is there for products of all, once they have met. */
-static inline void show_products(void) {
-    asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
-}
-
-/* Rows of 128 bytes, permuted by 128, of which eight are `stride` bytes from the next eight. */
-static inline ulong describe_rows(uint address, uint stride) {
-    return (ulong)(address >> 4) | 1ul << 16 | (ulong)(stride >> 4) << 32 | 1ul << 62;
-}
-
-/* Where a chunk of 16 bytes lies. */
-static inline uint permuted(int row, int chunk) {
-    return row * ROW_BYTES + ((chunk ^ (row & 7)) << 4);
-}
-
 #include "kernels/block/bottleneck_image.clh"
-
-static inline void start_sums(float sum[8][4], uint bias) {
-#pragma unroll
-    for (int half_of = 0; half_of < 2; half_of++) {
-        float4 low = load_floats(bias + half_of * 128), high = load_floats(bias + half_of * 128 + 16);
-        const float from[8] = {low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w};
-#pragma unroll
-        for (int k = 0; k < 16; k++)
-            sum[half_of * 4 + k / 4][k % 4] = from[k / 4 * 2 + k % 2];
-    }
-}
 
 static inline void start_slab(float sum[ROW_TILES][8][4], uint pixels, uint weights) {
     ulong a = describe_rows(pixels, EIGHT_ROWS), b = describe_rows(weights, EIGHT_ROWS);
 #pragma unroll
     for (int m = 0; m < ROW_TILES; m++)
-        PLACE_SUMS(sum[m]);
+        PLACE_SUMS_64(sum[m]);
     begin_products();
 #pragma unroll
     for (int m = 0; m < ROW_TILES; m++)
 #pragma unroll
         for (int step = 0; step < 4; step++)
-            MULTIPLY_MATRICES(sum[m], a + (m * MATRIX_BYTES >> 4) + step * 2, b + step * 2);
+            MULTIPLY_64(sum[m], a + (m * MATRIX_BYTES >> 4) + step * 2, b + step * 2);
     end_products();
 }
 
 static inline void await_slabs(float sum[ROW_TILES][8][4]) {
 #pragma unroll
     for (int m = 0; m < ROW_TILES; m++)
-        AWAIT_SUMS(sum[m], "0");
+        AWAIT_SUMS_64(sum[m], "0");
 }
 
 /* Of the first product, to local memory. */
@@ -181,33 +115,25 @@ static inline void start_taps(float sum[8][4], uint pixels, uint weights) {
 #pragma unroll
         for (int step = 0; step < 4; step++) {
             int row = tap / KERNEL_W * PITCH + tap % KERNEL_W;
-            MULTIPLY_MATRICES(sum, a + (row * ROW_BYTES >> 4) + step * 2,
+            MULTIPLY_64(sum, a + (row * ROW_BYTES >> 4) + step * 2,
                 b + (tap * MATRIX_BYTES >> 4) + step * 2);
         }
     end_products();
 }
 
-/* From sums to the next product's operand. */
-static inline void activate_sums(uint a[4][4], float sum[8][4], float act_a, float act_b) {
-#pragma unroll
-    for (int k = 0; k < 16; k++)
-        a[k / 4][k % 4] = activated(
-            sum[k / 2][k % 2 * 2], sum[k / 2][k % 2 * 2 + 1], act_a, act_b);
-}
-
 /* own: the outputs' own pixels. */
 static inline void start_outputs(float sum[8][4], uint a[4][4], uint weights, uint own) {
     ulong b = describe_rows(weights, EIGHT_ROWS);
-    PLACE_SUMS(sum);
+    PLACE_SUMS_64(sum);
     begin_products();
 #pragma unroll
     for (int step = 0; step < 4; step++)
-        MULTIPLY_REGISTERS(sum, a[step], b + step * 2);
+        MULTIPLY_REGISTERS_64(sum, a[step], b + step * 2);
 #ifdef SHORTCUT
     ulong pixels = describe_rows(own, PITCH * ROW_BYTES);
 #pragma unroll
     for (int step = 0; step < 4; step++)
-        MULTIPLY_MATRICES(
+        MULTIPLY_64(
             sum, pixels + step * 2, b + (OUT_TILES * MATRIX_BYTES >> 4) + step * 2);
 #endif
     end_products();
@@ -297,7 +223,7 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void bottleneck(CO
         uint4 added[OUT_TILES * 4];
         load_residual(added, &out);
 #endif
-        AWAIT_SUMS(narrow, "0");
+        AWAIT_SUMS_64(narrow, "0");
         activate_sums(a, narrow, act_a, act_b);
 #pragma unroll
         for (int i = 0; i < OUT_TILES; i++) {
@@ -308,11 +234,11 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void bottleneck(CO
             start_outputs(
                 sum[i % 2], a, weights + PROJECTION + i * MATRIX_BYTES, used + own);
             if (i > 0) {
-                AWAIT_SUMS(sum[(i + 1) % 2], "1");
+                AWAIT_SUMS_64(sum[(i + 1) % 2], "1");
                 store_outputs_of(sum[(i + 1) % 2], i - 1, &out, act_a, act_b);
             }
         }
-        AWAIT_SUMS(sum[(OUT_TILES + 1) % 2], "0");
+        AWAIT_SUMS_64(sum[(OUT_TILES + 1) % 2], "0");
         store_outputs_of(sum[(OUT_TILES + 1) % 2], OUT_TILES - 1, &out, act_a, act_b);
         at = later;
     }

@@ -31,7 +31,8 @@ static struct e2b_operand weights(int64_t outputs, int64_t inputs, int64_t kerne
         .constant = &any};
 }
 
-/* The variant of a 3x3 block that ends with as many channels as it has at first. */
+/* The variant of a 3x3 block that ends with as many channels as it has at first; bottlenecks, of
+ * one group, add its image. */
 static const char *variant_of_groups(
     int64_t group, int64_t samples, int64_t narrow, int64_t wide, int64_t size, int group_items) {
     const struct e2b_traits hopper = {.ptx_sm = 90,
@@ -48,7 +49,8 @@ static const char *variant_of_groups(
                                                .epilogue.activation = {E2B_ACT_CLIP, 0, 6}}};
     struct e2b_operand y = image(samples, narrow, size),
                        in[] = {image(samples, narrow, size), weights(wide, narrow, 1), {0},
-                           weights(wide, wide / group, 3), {0}, weights(narrow, wide, 1)};
+                           weights(wide, wide / group, 3), {0}, weights(narrow, wide, 1), {0},
+                           group == 1 ? image(samples, narrow, size) : (struct e2b_operand){0}};
     struct e2b_call call = {.op = &e2b_op_conv_block,
         .params = &params,
         .input_count = sizeof in / sizeof in[0],
@@ -74,7 +76,14 @@ static void bottlenecks_in_one_launch_where_weights_stay_in_local_memory(void **
     assert_string_equal(variant_of_groups(1, 128, 256, 64, 56, 0), "bottleneck");
     assert_string_equal(variant_of_groups(1, 8, 256, 64, 56, 0), "bottleneck");
     assert_string_equal(variant_of_groups(1, 1, 256, 64, 56, 128), "apart");
-    assert_string_equal(variant_of_groups(1, 128, 512, 128, 28, 0), "apart");
+}
+
+static void bottlenecks_of_more_channels_in_strips_where_that_is_much_faster(void **state) {
+    (void)state;
+    assert_string_equal(variant_of_groups(1, 32, 512, 128, 28, 0), "bottleneck_strip");
+    assert_string_equal(variant_of_groups(1, 1, 512, 128, 28, 0), "apart");
+    assert_string_equal(variant_of_groups(1, 32, 1024, 256, 14, 0), "apart");
+    assert_string_equal(variant_of_groups(1, 32, 512, 128, 28, 128), "apart");
 }
 
 static void one_launch_where_wide_images_are_large_or_launches_short(void **state) {
@@ -98,6 +107,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_variant_agrees_with_the_reference),
         cmocka_unit_test(bottlenecks_in_one_launch_where_weights_stay_in_local_memory),
+        cmocka_unit_test(bottlenecks_of_more_channels_in_strips_where_that_is_much_faster),
         cmocka_unit_test(one_launch_where_wide_images_are_large_or_launches_short),
         cmocka_unit_test(apart_where_images_are_small_and_deep),
         cmocka_unit_test(apart_where_launches_are_merged),

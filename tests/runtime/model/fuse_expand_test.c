@@ -167,7 +167,7 @@ static void a_bottleneck_becomes_one_node_where_that_is_faster(void **state) {
     static const struct e2b_traits older = {.ptx_sm = 80, .compute_units = 108, .channel_align = 8};
     expect_bottleneck(&hopper, (struct bottleneck){8, 1, NULL, NULL}, true);
     expect_bottleneck(
-        &hopper, (struct bottleneck){72, 1, NULL, NULL}, false); /* no variant takes it */
+        &hopper, (struct bottleneck){136, 1, NULL, NULL}, false); /* no variant takes it */
     expect_bottleneck(&hopper, (struct bottleneck){8, 2, NULL, NULL}, false);
     expect_bottleneck(&hopper, (struct bottleneck){8, 1, "Sigmoid", NULL}, false);
     expect_bottleneck(&hopper, (struct bottleneck){8, 1, NULL, "early"}, true);
