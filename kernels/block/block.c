@@ -163,7 +163,8 @@ static double flops(const struct e2b_call *call) {
 
 static const struct e2b_variant variants[] = {
     {"bottleneck", e2b_block_bottleneck_accepts, NULL, e2b_block_bottleneck_emit},
-    {"bottleneck_strip", e2b_block_bottleneck_strip_accepts, NULL, e2b_block_bottleneck_strip_emit},
+    {"bottleneck_strip", e2b_block_bottleneck_strip_accepts, e2b_block_bottleneck_strip_candidates,
+        e2b_block_bottleneck_strip_emit},
     {"inverted_residual", e2b_block_inverted_residual_accepts,
         e2b_block_inverted_residual_candidates, e2b_block_inverted_residual_emit},
     {"apart", e2b_block_apart_accepts, NULL, e2b_block_apart_emit},

@@ -155,14 +155,30 @@ static struct cut cut_of(const struct e2b_call *call, const struct problem *p, i
     return cut;
 }
 
+/* Whether so many strips are as even as can be. */
+static bool is_even(const struct problem *p, int64_t strips) {
+    return e2b_ceil_div(p->out_lines, e2b_ceil_div(p->out_lines, strips)) == strips;
+}
+
 static struct cut choose(const struct e2b_call *call, const struct problem *p) {
     struct cut best = cut_of(call, p, 1);
-    for (int64_t strips = 2; strips <= p->out_lines; strips++) {
+    int candidate = 0;
+    for (int64_t strips = 1; strips <= p->out_lines; strips++) {
         struct cut cut = cut_of(call, p, strips);
+        if (is_even(p, strips) && ++candidate == call->candidate)
+            return cut;
         if (cut.ns < best.ns)
             best = cut;
     }
     return best;
+}
+
+int e2b_block_bottleneck_strip_candidates(const struct e2b_call *call) {
+    struct problem p = problem_of(call);
+    int count = 1;
+    for (int64_t strips = 1; strips <= p.out_lines; strips++)
+        count += is_even(&p, strips);
+    return count;
 }
 
 static const char *refuses(const struct e2b_call *call) {

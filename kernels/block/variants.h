@@ -35,6 +35,7 @@ E2B_BLOCK_VARIANT(bottleneck);        /* warpgroups: a full convolution between,
 E2B_BLOCK_VARIANT(bottleneck_strip);  /* the same of more channels, weights come in slabs */
 E2B_BLOCK_VARIANT(inverted_residual); /* tensor cores: wide images stay in local memory */
 E2B_BLOCK_VARIANT(apart);             /* the convolutions one after another */
+int e2b_block_bottleneck_strip_candidates(const struct e2b_call *call);
 int e2b_block_inverted_residual_candidates(const struct e2b_call *call);
 /* Whether the convolutions are expected to be faster apart. */
 bool e2b_block_bottleneck_yields(const struct e2b_call *call);
