@@ -366,6 +366,7 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void bottleneck_st
         }
     show_products();
     barrier(CLK_LOCAL_MEM_FENCE);
+    /* A thread begins with 168 registers, of which copying needs few. */
     if (thread >= MULTIPLIERS) {
         struct image image = {x + x_at + (size_t)sample * x_sample, height, x_end, x_row, x_pixel};
         asm volatile(PTX_90A "setmaxnreg.dec.sync.aligned.u32 56;" ::: "memory");
