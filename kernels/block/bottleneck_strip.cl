@@ -10,8 +10,7 @@
  *      has all taps for;
  *   3. its sums lie as the third product's operand, which is multiplied by 128 outputs' weights at a time.
  * Weights come with each step, in the order they are needed, by a ring whose stages hold a slab of
- * pixels and its weights, or several slabs of weights. While a step's second product runs, the next
- * one's pixels are brought near.
+ * pixels and its weights, or several slabs of weights.
  *
  * WIDTH, OUT_WIDTH  of the images
  * KERNEL            height and width, of the second convolution
@@ -311,9 +310,9 @@ static inline struct turn finish(float sum[MOST_TILES][16][4], int tiles, struct
     return make_outputs(a, added, tiles, turn, at, out, place, act_a, act_b);
 }
 
-static inline struct turn make_step(int wide_tiles, int tiles, struct turn turn, struct walk at,
-    const struct results *out, int height, int pad_left, struct place place, float act_a,
-    float act_b) {
+static inline __attribute__((always_inline)) struct turn make_step(int wide_tiles, int tiles,
+    struct turn turn, struct walk at, const struct results *out, int height, int pad_left,
+    struct place place, float act_a, float act_b) {
     float sum[MOST_TILES][16][4];
     HIDE(place.lane);
     turn = expand(sum, wide_tiles, turn, at, height, pad_left, &place, act_a, act_b);
