@@ -82,7 +82,7 @@ struct cut {
 #define START_NS 2500.0        /* of a group, until its first products */
 #define STEP_NS 1200.0         /* of a step, when nothing is multiplied */
 #define PRODUCT_NS 42.0        /* of 64 rows and 128 columns, 16 deep */
-#define NEAR_BYTES_A_NS 5500.0 /* that all groups get of the cache that they share */
+#define NEAR_BYTES_A_NS 8000.0 /* that all groups get of the cache that they share */
 #define UNIT_BYTES_A_NS 70.0   /* that one gets at most */
 #define OVERLAP_LOST 0.45      /* share of the lesser of work and memory that adds to the other */
 #define GAIN 1.1               /* that is asked for, as long as that is so */

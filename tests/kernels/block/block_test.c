@@ -80,7 +80,9 @@ static void bottlenecks_in_one_launch_where_weights_stay_in_local_memory(void **
 
 static void bottlenecks_of_more_channels_in_strips_where_that_is_much_faster(void **state) {
     (void)state;
+    assert_string_equal(variant_of_groups(1, 8, 512, 128, 28, 0), "bottleneck_strip");
     assert_string_equal(variant_of_groups(1, 32, 512, 128, 28, 0), "bottleneck_strip");
+    assert_string_equal(variant_of_groups(1, 128, 512, 128, 28, 0), "bottleneck_strip");
     assert_string_equal(variant_of_groups(1, 1, 512, 128, 28, 0), "apart");
     assert_string_equal(variant_of_groups(1, 32, 1024, 256, 14, 0), "apart");
     assert_string_equal(variant_of_groups(1, 32, 512, 128, 28, 128), "apart");
