@@ -2,6 +2,7 @@
 
 #include "runtime/base/clock.h"
 #include <linux/futex.h>
+#include <sched.h>
 #include <stdalign.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -9,6 +10,9 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+/* Messages come in bursts, and to wake a sleeper costs who sends some microseconds. */
+#define LINGER_NS 20000
 
 /* Each cell carries the position that may use it next: position p may be pushed when its cell says
  * p and popped when it says p + 1; popping leaves p + capacity, the next lap's push. */
@@ -109,7 +113,20 @@ static void sleep_until(struct e2b_ring *ring, int64_t until_ns) {
         until_ns == INT64_MAX ? NULL : &until, NULL, FUTEX_BITSET_MATCH_ANY);
 }
 
+/* Whether the wait was over soon. */
+static bool linger(struct e2b_ring *ring, int64_t until_ns) {
+    int64_t now_ns = e2b_clock_ns(), end_ns = now_ns + LINGER_NS;
+    for (end_ns = end_ns < until_ns ? end_ns : until_ns; now_ns < end_ns; now_ns = e2b_clock_ns()) {
+        if (has_message(ring) || atomic_exchange(&ring->woken, false))
+            return true;
+        sched_yield();
+    }
+    return false;
+}
+
 void e2b_ring_wait(struct e2b_ring *ring, int64_t until_ns) {
+    if (linger(ring, until_ns))
+        return;
     for (;;) {
         atomic_store(&ring->asleep, 1);
         bool over = has_message(ring) || atomic_exchange(&ring->woken, false)
