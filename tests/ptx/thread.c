@@ -511,6 +511,8 @@ EXEC(copy_async) {
         ptx_finish_copies(t, t->copy_batch);
     } else if (ptx_has(i, ".mbarrier.arrive")) {
         ptx_copies_arrive(t, i);
+    } else if (ptx_has(i, ".prefetch")) {
+        ptx_global(t, i, ptx_address(t, OP(0)), GET(1));
     } else if (ptx_has(i, ".bulk")) {
         ptx_copy_bulk(t, i);
     } else {
