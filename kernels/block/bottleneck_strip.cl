@@ -102,7 +102,7 @@ static inline int find_row(const struct place *place, int tile) {
     return (tile * TEAMS + place->team) * 64 + place->warp * 16 + (place->lane >> 2);
 }
 
-static inline void await_tiles(float sum[MOST_TILES][16][4], int tiles) {
+INLINE void await_tiles(float sum[MOST_TILES][16][4], int tiles) {
 #pragma unroll
     for (int m = 0; m < MOST_TILES; m++)
         if (m < tiles)
@@ -110,7 +110,7 @@ static inline void await_tiles(float sum[MOST_TILES][16][4], int tiles) {
 }
 
 /* While a stage's products run, those of the one before do too. */
-static inline struct turn multiply_pixels(
+INLINE struct turn multiply_pixels(
     float sum[MOST_TILES][16][4], int tiles, struct turn at, const struct place *place) {
     uint before = at.stage;
     int slab = 0;
@@ -140,7 +140,7 @@ static inline struct turn multiply_pixels(
 }
 
 /* Pixels that the first product has made, to local memory; zero below the image. */
-static inline void store_wide(float sum[MOST_TILES][16][4], int tiles, struct walk at,
+INLINE void store_wide(float sum[MOST_TILES][16][4], int tiles, struct walk at,
     int height, int pad_left, const struct place *place, float act_a, float act_b) {
     int taken = count_taken(at);
 #pragma unroll
@@ -165,14 +165,14 @@ static inline void store_wide(float sum[MOST_TILES][16][4], int tiles, struct wa
 }
 
 /* A piece is 64 outputs of a tile; a stage has two for each of a team's tiles. */
-static inline void ask_residual(uint4 added[4], int stage, int piece, int tiles, struct walk at,
+INLINE void ask_residual(uint4 added[4], int stage, int piece, int tiles, struct walk at,
     const struct results *out, const struct place *place) {
     int in_stage = piece % (2 * tiles), channel = (stage + piece / (2 * tiles)) * 128;
     load_residual(
         added, out, find_row(place, in_stage % tiles), channel + in_stage / tiles * 64, at);
 }
 
-static inline struct turn multiply_taps(float sum[MOST_TILES][16][4], uint4 added[2][4],
+INLINE struct turn multiply_taps(float sum[MOST_TILES][16][4], uint4 added[2][4],
     int tiles, struct turn at, struct walk walk, const struct results *out,
     const struct place *place) {
     uint before = at.stage;
@@ -211,8 +211,7 @@ static inline struct turn multiply_taps(float sum[MOST_TILES][16][4], uint4 adde
 }
 
 /* Of 64 outputs' weights, by a tile. */
-static inline void start_piece(
-    float sum[8][4], uint a[8][4], uint weights, uint biases) {
+INLINE void start_piece(float sum[8][4], uint a[8][4], uint weights, uint biases) {
     ulong b = describe_rows(weights, EIGHT_ROWS);
     start_sums(sum, biases);
     PLACE_SUMS_64(sum);
@@ -224,7 +223,7 @@ static inline void start_piece(
 }
 
 /* While a piece is written, the next one's products run. Residuals are asked for two pieces ahead. */
-static inline struct turn make_outputs(uint a[MOST_TILES][8][4], uint4 added[2][4], int tiles,
+INLINE struct turn make_outputs(uint a[MOST_TILES][8][4], uint4 added[2][4], int tiles,
     struct turn at, struct walk walk, const struct results *out, const struct place *place,
     float act_a, float act_b) {
     float sum[2][8][4];
@@ -252,7 +251,7 @@ static inline struct turn make_outputs(uint a[MOST_TILES][8][4], uint4 added[2][
     return at;
 }
 
-static inline void start_tiles(float sum[MOST_TILES][16][4], int tiles, uint biases) {
+INLINE void start_tiles(float sum[MOST_TILES][16][4], int tiles, uint biases) {
 #pragma unroll
     for (int m = 0; m < MOST_TILES; m++)
         if (m < tiles) {
@@ -283,7 +282,7 @@ static inline void keep_lines(int made, const struct place *place) {
 }
 
 /* The first product and what comes of it. */
-static inline struct turn expand(float sum[MOST_TILES][16][4], int tiles, struct turn turn,
+INLINE struct turn expand(float sum[MOST_TILES][16][4], int tiles, struct turn turn,
     struct walk at, int height, int pad_left, const struct place *place, float act_a, float act_b) {
     start_tiles(sum, tiles, place->biases);
     turn = multiply_pixels(sum, tiles, turn, place);
@@ -294,7 +293,7 @@ static inline struct turn expand(float sum[MOST_TILES][16][4], int tiles, struct
 }
 
 /* The others. */
-static inline struct turn finish(float sum[MOST_TILES][16][4], int tiles, struct turn turn,
+INLINE struct turn finish(float sum[MOST_TILES][16][4], int tiles, struct turn turn,
     struct walk at, const struct results *out, const struct place *place, float act_a,
     float act_b) {
     uint a[MOST_TILES][8][4];
@@ -310,9 +309,9 @@ static inline struct turn finish(float sum[MOST_TILES][16][4], int tiles, struct
     return make_outputs(a, added, tiles, turn, at, out, place, act_a, act_b);
 }
 
-static inline __attribute__((always_inline)) struct turn make_step(int wide_tiles, int tiles,
-    struct turn turn, struct walk at, const struct results *out, int height, int pad_left,
-    struct place place, float act_a, float act_b) {
+INLINE struct turn make_step(int wide_tiles, int tiles, struct turn turn, struct walk at,
+    const struct results *out, int height, int pad_left, struct place place, float act_a,
+    float act_b) {
     float sum[MOST_TILES][16][4];
     HIDE(place.lane);
     turn = expand(sum, wide_tiles, turn, at, height, pad_left, &place, act_a, act_b);
