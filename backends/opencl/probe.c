@@ -138,11 +138,12 @@ static bool local_works(struct e2b_device *device, int64_t bytes) {
     return sum == 0;
 }
 
+static const int local_kib[] = {227, 224, 163, 160, 99, 96, 64};
+
 int64_t e2b_cl_probe_local(struct e2b_device *device, int64_t reported) {
-    static const int kib[] = {224, 160, 96, 64};
-    for (size_t i = 0; i < sizeof kib / sizeof kib[0]; i++)
-        if (kib[i] * 1024 > reported && local_works(device, kib[i] * 1024))
-            return kib[i] * 1024;
+    for (size_t i = 0; i < sizeof local_kib / sizeof local_kib[0]; i++)
+        if (local_kib[i] * 1024 > reported && local_works(device, local_kib[i] * 1024))
+            return local_kib[i] * 1024;
     return reported;
 }
 
@@ -212,4 +213,5 @@ int e2b_cl_probe_ptx(struct e2b_device *device) {
 
 void e2b_cl_probe_version(struct e2b_cl_key *key) {
     e2b_cl_key_add(key, e2b_source_probe.text, e2b_source_probe.bytes);
+    e2b_cl_key_add(key, local_kib, sizeof local_kib);
 }

@@ -14,7 +14,7 @@ int e2b_cl_probe_ptx(struct e2b_device *device);   /* 0, 75, 80 or 90, as in str
 /* Bytes that a static local array may have; not less than reported. */
 int64_t e2b_cl_probe_local(struct e2b_device *device, int64_t reported);
 
-/* What results depend on: the probes' source. */
+/* What results depend on: the probes' source and sizes. */
 void e2b_cl_probe_version(struct e2b_cl_key *key);
 
 #endif
