@@ -138,7 +138,7 @@ static bool local_works(struct e2b_device *device, int64_t bytes) {
     return sum == 0;
 }
 
-static const int local_kib[] = {227, 224, 163, 160, 99, 96, 64};
+static const int local_kib[] = {227, 226, 225, 224, 163, 162, 160, 99, 98, 96, 64};
 
 int64_t e2b_cl_probe_local(struct e2b_device *device, int64_t reported) {
     for (size_t i = 0; i < sizeof local_kib / sizeof local_kib[0]; i++)
