@@ -140,7 +140,7 @@ static void add_geometry(const struct e2b_mma_problem *problem, const struct e2b
 
 static void describe_way(const struct e2b_mma_tile *tile, const struct e2b_mma_shape *shape,
     const struct e2b_mma_problem *problem, char *options, size_t capacity) {
-    char halves[32] = "", left[32] = "", kept[32] = "";
+    char halves[32] = "", left[32] = "", kept[32] = "", teams[32] = "";
     int rest = (int)(problem->channels % E2B_MMA_HALVES_LANES);
     if (e2b_mma_in_halves(tile))
         snprintf(halves, sizeof halves, " -DHALVES=%d", tile->by == E2B_MMA_HALVES_AHEAD ? 2 : 1);
@@ -148,9 +148,11 @@ static void describe_way(const struct e2b_mma_tile *tile, const struct e2b_mma_s
         snprintf(left, sizeof left, " -DCHANNELS_LEFT=%d", rest);
     if (tile->by == E2B_MMA_KEEPING)
         snprintf(kept, sizeof kept, " -DKEPT=%d", (int)shape->slabs);
-    snprintf(options, capacity, "%s%s%s%s%s",
+    if (tile->teams > 1)
+        snprintf(teams, sizeof teams, " -DTEAMS=%d", tile->teams);
+    snprintf(options, capacity, "%s%s%s%s%s%s",
         tile->by == E2B_MMA_WARPS ? "" : " -DWGMMA -DPTX_TARGET=sm_90a", halves, left,
-        e2b_mma_is_pipeline(tile) ? " -DPIPELINE" : "", kept);
+        e2b_mma_is_pipeline(tile) ? " -DPIPELINE" : "", kept, teams);
 }
 
 /* One for each part of a tile; in a pipeline as many as run at once, where weights are kept as many
@@ -202,7 +204,7 @@ enum e2b_status e2b_mma_emit(const struct e2b_call *call, const struct e2b_mma_p
     int split = chosen.split;
     struct e2b_mma_tile deep = e2b_mma_deepened(call, problem, chosen.tile, split), *tile = &deep;
     struct e2b_mma_shape shape = e2b_mma_shape_of(call, problem, tile);
-    int64_t most_slabs = e2b_ceil_div(shape.slabs, split);
+    int64_t most_slabs = e2b_ceil_div(shape.slabs, split * tile->teams);
     int slots =
         most_slabs < tile->stages && !e2b_mma_is_pipeline(tile) ? (int)most_slabs : tile->stages;
     char way[128], norms[48];
@@ -234,8 +236,8 @@ enum e2b_status e2b_mma_emit(const struct e2b_call *call, const struct e2b_mma_p
     if (split > 1)
         add_split(out, launch, tile, &shape, split);
     add_geometry(problem, &shape, launch);
-    launch->local_bytes =
-        (size_t)(e2b_mma_head_bytes(problem, tile, &shape) + e2b_mma_stage_bytes(tile) * slots);
+    launch->local_bytes = (size_t)(e2b_mma_head_bytes(problem, tile, &shape)
+        + e2b_mma_stage_bytes(tile) * slots * tile->teams);
     add_groups(call, tile, &shape, split, launch);
     account(call, problem, &shape, launch);
     return E2B_OK;

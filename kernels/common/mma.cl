@@ -12,6 +12,8 @@
  * KEPT           in a pipeline: a group's tiles are of one column of tiles, whose weights, so many slabs,
  *                lie in local memory before the stages; these are of pixels alone
  * BM, BN         tile of a work-group, WARPS_M x WARPS_N warps
+ * TEAMS          so many times these warps share a tile's inner dimension, each team with stages of its own,
+ *                and meet at the end: latencies of one team pass while others multiply
  * CHUNKS         4 or 8; rows of a stage are 64 or 128 bytes, their chunks permuted against bank
  *                conflicts
  * POINTWISE      1 x 1, stride 1, no padding
@@ -32,16 +34,20 @@
 #define LANES 4
 #endif
 
+#ifndef TEAMS
+#define TEAMS 1
+#endif
+#define TEAM_THREADS (WARPS_M * WARPS_N * 32)
 #ifdef PIPELINE
-#define FIRST_COPIER (WARPS_M * 32)
+#define FIRST_COPIER TEAM_THREADS
 #define COPIERS 128
 #define THREADS (FIRST_COPIER + COPIERS)
 #define HEADS 2 /* that alternate */
 #define BARRIERS_BYTES 1024
 #else
-#define THREADS (WARPS_M * WARPS_N * 32)
+#define THREADS (TEAMS * TEAM_THREADS)
 #define FIRST_COPIER 0
-#define COPIERS THREADS
+#define COPIERS TEAM_THREADS
 #define HEADS 1
 #define BARRIERS_BYTES 0
 #endif
@@ -75,7 +81,7 @@
 #define WEIGHTS_AT(stages, slab, stage) ((stage) + A_BYTES)
 #endif
 #define PIECE (16 / (int)sizeof(T)) /* elements that one copy moves */
-#define COPIES_B (B_BYTES / 16 / THREADS)
+#define COPIES_B (B_BYTES / 16 / COPIERS)
 #define STEPS (CHUNKS / 2) /* of 32 bytes: one mma deep */
 /* Of local memory before the stages: bias, and what a norm has for each column. */
 #define COLUMNS_BYTES 1024
@@ -92,7 +98,18 @@
 #define HEAD_BYTES (R_NORM_COLUMNS + COLUMNS_BYTES)
 #define BARRIERS_AT (HEADS * HEAD_BYTES)
 #define STAGES_AT (BARRIERS_AT + BARRIERS_BYTES + KEPT_BYTES)
+#define TEAM_BYTES (STAGE_BYTES * LOCAL_SLOTS)
 #define BAND 16 /* rows of tiles */
+
+/* Until all of a team have come here. */
+#if TEAMS > 1
+#define TEAM ((uint)get_local_id(0) / TEAM_THREADS)
+#define MEET_TEAM(fences)                                                                          \
+    asm volatile("bar.sync %0, %1;" : : "r"(TEAM + 1), "n"(TEAM_THREADS) : "memory")
+#else
+#define TEAM 0u
+#define MEET_TEAM(fences) barrier(fences)
+#endif
 
 static inline uint swizzled(uint row, uint chunk) {
 #if CHUNKS == 8
@@ -137,8 +154,10 @@ static inline void copy_pixels(struct source *from, uint to) {
 }
 
 /* Slabs that are copied before the first is multiplied. Where a stage is left for a product that goes
- * on while the next one begins, tensor cores never wait; in a chain, memory is what they wait for. */
-#if defined(WGMMA) && !defined(CHAIN)
+ * on while the next one begins, tensor cores never wait; in a chain, memory is what they wait for, and
+ * among teams each other. */
+#if defined(WGMMA) && !defined(CHAIN) && TEAMS == 1
+#define PRODUCTS_OVERLAP
 #define AHEAD (STAGES - 2)
 #else
 #define AHEAD (STAGES - 1)
@@ -152,7 +171,7 @@ static inline void start_weights(struct source *from, int slabs, uint stages, ui
     for (int s = 0; s < AHEAD && s < slabs; s++)
         copy_weights(from, stages + s * STAGE_BYTES, thread);
     __global const T *lines = from->weights - thread * PIECE;
-    for (int i = (int)thread; i < (slabs - AHEAD) * (B_BYTES / LINE_BYTES); i += THREADS)
+    for (int i = (int)thread; i < (slabs - AHEAD) * (B_BYTES / LINE_BYTES); i += COPIERS)
         prefetch_line(lines + i * (LINE_BYTES / (int)sizeof(T)));
 #endif
 }
@@ -184,6 +203,9 @@ static inline void copy_slab(struct source *from, uint to, uint thread) {
 
 #include "kernels/common/mma_finish.clh"
 
+#if TEAMS > 1
+#include "kernels/common/mma_teams.clh"
+#endif
 #ifdef SPLIT
 #include "kernels/common/mma_splits.clh"
 #endif
@@ -257,11 +279,14 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv_mma(TENS
     int stride_h, int stride_w, int dilation_h, int dilation_w, int pad_top, int pad_left,
     int channels_end, int x_sample, int x_row, int x_pixel, int y_sample, int y_row, int y_pixel,
     int r_sample, int r_row, int r_pixel, float act_a, float act_b) {
-    LOCAL(memory, (STAGES_AT + STAGE_BYTES * LOCAL_SLOTS) / 16);
-    uint thread = get_local_id(0), lane = thread & 31, warp = thread >> 5;
+    LOCAL(memory, (STAGES_AT + TEAMS * TEAM_BYTES) / 16);
+    uint team = TEAM, thread = get_local_id(0) - team * TEAM_THREADS;
+    uint lane = thread & 31, warp = thread >> 5;
     uint warp_m = warp % WARPS_M, warp_n = warp / WARPS_M, copier = thread - FIRST_COPIER;
-    uint local_at = (uint)(size_t)memory, stages = local_at + STAGES_AT, split = get_group_id(1);
-    int first_slab = slabs * split / splits, slab_count = slabs * (split + 1) / splits - first_slab;
+    uint local_at = (uint)(size_t)memory, stages = local_at + STAGES_AT + team * TEAM_BYTES;
+    uint split = get_group_id(1), part = split * TEAMS + team;
+    int first_slab = slabs * part / (splits * TEAMS);
+    int slab_count = slabs * (part + 1) / (splits * TEAMS) - first_slab;
     int lane_channel = (int)(warp_n * (BN / WARPS_N) + (lane & 3) * 8);
     struct strides y_by = {y_sample, y_row, y_pixel}, r_by = {r_sample, r_row, r_pixel};
     struct source from = {.x = x + x_at,
@@ -293,7 +318,8 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv_mma(TENS
         int tile = get_group_id(0);
         struct place place = find_place(tile, column_tiles, pixels);
         POINT_TO(place);
-        COPY_COLUMNS(place.column_tile);
+        if (team == 0)
+            COPY_COLUMNS(place.column_tile);
         start_weights(&from, slab_count, stages, thread);
         INPUTS_READY;
         start_slabs(&from, slab_count, stages, thread);
@@ -312,9 +338,13 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv_mma(TENS
 #else
         multiply_tile(sum, &from, slab_count, stages, thread, warp_m, warp_n);
 #endif
+#if TEAMS > 1
+        if (!add_teams(sum, (__local float4 *)memory + STAGES_AT / 16, team, thread))
+            return;
+#endif
 #ifdef SPLIT
         __global float4 *sums = (__global float4 *)(partial + partial_at);
-        if (!add_splits(sum, sums + (size_t)tile * splits * QUADS * THREADS,
+        if (!add_splits(sum, sums + (size_t)tile * splits * QUADS * TEAM_THREADS,
                 arrived + arrived_at + tile, (__local uint *)memory + STAGES_AT / 4, split, splits,
                 thread))
             return;

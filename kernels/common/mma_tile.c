@@ -11,59 +11,66 @@
 #define COPYING_WARPS 4
 
 static const struct e2b_mma_tile tiles[] = {
-    {128, 256, 8, 1, 8, 4, 255, E2B_MMA_WARPGROUPS, 2.00, false},
-    {128, 128, 8, 1, 8, 4, 255, E2B_MMA_WARPGROUPS, 1.70, false},
-    {128, 64, 8, 1, 8, 4, 128, E2B_MMA_WARPGROUPS, 1.20, false},
-    {64, 256, 4, 1, 8, 4, 255, E2B_MMA_WARPGROUPS, 1.60, false},
-    {64, 128, 4, 1, 8, 4, 168, E2B_MMA_WARPGROUPS, 1.20, false},
-    {64, 64, 4, 1, 8, 4, 128, E2B_MMA_WARPGROUPS, 0.80, false},
-    {128, 128, 2, 4, 8, 3, 128, E2B_MMA_WARPS, 1.00, false},
-    {128, 128, 2, 4, 8, 3, 168, E2B_MMA_WARPS, 0.95, false},
-    {256, 128, 4, 2, 4, 4, 255, E2B_MMA_WARPS, 1.05, false},
-    {128, 64, 2, 2, 8, 3, 168, E2B_MMA_WARPS, 0.85, false},
-    {64, 128, 2, 4, 8, 3, 128, E2B_MMA_WARPS, 0.85, false},
-    {64, 64, 2, 2, 8, 4, 128, E2B_MMA_WARPS, 0.65, false},
-    {128, 32, 4, 1, 8, 3, 128, E2B_MMA_WARPS, 0.55, false},
-    {32, 64, 2, 2, 8, 4, 128, E2B_MMA_WARPS, 0.45, false},
-    {128, 192, 8, 1, 8, 4, 255, E2B_MMA_WARPGROUPS, 1.90, false},
-    {64, 192, 4, 1, 8, 4, 255, E2B_MMA_WARPGROUPS, 1.25, false},
-    {128, 96, 8, 1, 8, 4, 128, E2B_MMA_WARPGROUPS, 1.50, true},
-    {64, 96, 4, 1, 8, 4, 168, E2B_MMA_WARPGROUPS, 1.10, false},
-    {128, 32, 8, 1, 8, 4, 128, E2B_MMA_WARPGROUPS, 0.75, true},
-    {64, 32, 4, 1, 8, 4, 128, E2B_MMA_WARPGROUPS, 0.50, true},
-    {128, 128, 8, 1, 8, 3, 128, E2B_MMA_WARPGROUPS, 1.75, true},
-    {128, 256, 8, 1, 8, 3, 255, E2B_MMA_HALVES, 3.10, false},
-    {128, 128, 8, 1, 8, 4, 255, E2B_MMA_HALVES, 2.55, false},
-    {128, 64, 8, 1, 8, 3, 128, E2B_MMA_HALVES, 1.75, false},
-    {64, 256, 4, 1, 8, 3, 255, E2B_MMA_HALVES, 1.60, false},
-    {64, 128, 4, 1, 8, 3, 255, E2B_MMA_HALVES, 1.30, false},
-    {64, 64, 4, 1, 8, 4, 168, E2B_MMA_HALVES, 1.00, false},
-    {128, 192, 8, 1, 8, 4, 255, E2B_MMA_HALVES, 2.80, true},
-    {128, 256, 8, 1, 8, 3, 255, E2B_MMA_HALVES_AHEAD, 3.30, true},
-    {128, 128, 8, 1, 8, 4, 255, E2B_MMA_HALVES_AHEAD, 3.00, true},
-    {128, 64, 8, 1, 8, 3, 255, E2B_MMA_HALVES_AHEAD, 2.00, true},
-    {64, 128, 4, 1, 8, 3, 255, E2B_MMA_HALVES_AHEAD, 1.70, true},
-    {64, 64, 4, 1, 8, 4, 255, E2B_MMA_HALVES_AHEAD, 1.30, true},
-    {128, 256, 8, 1, 8, 4, 168, E2B_MMA_PIPELINE, 2.80, false},
-    {128, 192, 8, 1, 8, 4, 168, E2B_MMA_PIPELINE, 2.40, false},
-    {128, 128, 8, 1, 8, 4, 168, E2B_MMA_PIPELINE, 2.30, false},
-    {128, 256, 8, 1, 8, 4, 168, E2B_MMA_KEEPING, 2.80, true},
-    {128, 192, 8, 1, 8, 4, 168, E2B_MMA_KEEPING, 2.40, true},
-    {128, 128, 8, 1, 8, 4, 168, E2B_MMA_KEEPING, 2.30, true},
-    {128, 64, 8, 1, 8, 4, 168, E2B_MMA_KEEPING, 1.60, true},
+    {128, 256, 8, 1, 8, 4, 1, 255, E2B_MMA_WARPGROUPS, 2.00, false},
+    {128, 128, 8, 1, 8, 4, 1, 255, E2B_MMA_WARPGROUPS, 1.70, false},
+    {128, 64, 8, 1, 8, 4, 1, 128, E2B_MMA_WARPGROUPS, 1.20, false},
+    {64, 256, 4, 1, 8, 4, 1, 255, E2B_MMA_WARPGROUPS, 1.60, false},
+    {64, 128, 4, 1, 8, 4, 1, 168, E2B_MMA_WARPGROUPS, 1.20, false},
+    {64, 64, 4, 1, 8, 4, 1, 128, E2B_MMA_WARPGROUPS, 0.80, false},
+    {128, 128, 2, 4, 8, 3, 1, 128, E2B_MMA_WARPS, 1.00, false},
+    {128, 128, 2, 4, 8, 3, 1, 168, E2B_MMA_WARPS, 0.95, false},
+    {256, 128, 4, 2, 4, 4, 1, 255, E2B_MMA_WARPS, 1.05, false},
+    {128, 64, 2, 2, 8, 3, 1, 168, E2B_MMA_WARPS, 0.85, false},
+    {64, 128, 2, 4, 8, 3, 1, 128, E2B_MMA_WARPS, 0.85, false},
+    {64, 64, 2, 2, 8, 4, 1, 128, E2B_MMA_WARPS, 0.65, false},
+    {128, 32, 4, 1, 8, 3, 1, 128, E2B_MMA_WARPS, 0.55, false},
+    {32, 64, 2, 2, 8, 4, 1, 128, E2B_MMA_WARPS, 0.45, false},
+    {128, 192, 8, 1, 8, 4, 1, 255, E2B_MMA_WARPGROUPS, 1.90, false},
+    {64, 192, 4, 1, 8, 4, 1, 255, E2B_MMA_WARPGROUPS, 1.25, false},
+    {128, 96, 8, 1, 8, 4, 1, 128, E2B_MMA_WARPGROUPS, 1.50, true},
+    {64, 96, 4, 1, 8, 4, 1, 168, E2B_MMA_WARPGROUPS, 1.10, false},
+    {128, 32, 8, 1, 8, 4, 1, 128, E2B_MMA_WARPGROUPS, 0.75, true},
+    {64, 32, 4, 1, 8, 4, 1, 128, E2B_MMA_WARPGROUPS, 0.50, true},
+    {128, 128, 8, 1, 8, 3, 1, 128, E2B_MMA_WARPGROUPS, 1.75, true},
+    {128, 256, 8, 1, 8, 3, 1, 255, E2B_MMA_HALVES, 3.10, false},
+    {128, 128, 8, 1, 8, 4, 1, 255, E2B_MMA_HALVES, 2.55, false},
+    {128, 64, 8, 1, 8, 3, 1, 128, E2B_MMA_HALVES, 1.75, false},
+    {64, 256, 4, 1, 8, 3, 1, 255, E2B_MMA_HALVES, 1.60, false},
+    {64, 128, 4, 1, 8, 3, 1, 255, E2B_MMA_HALVES, 1.30, false},
+    {64, 64, 4, 1, 8, 4, 1, 168, E2B_MMA_HALVES, 1.00, false},
+    {128, 192, 8, 1, 8, 4, 1, 255, E2B_MMA_HALVES, 2.80, true},
+    {128, 256, 8, 1, 8, 3, 1, 255, E2B_MMA_HALVES_AHEAD, 3.30, true},
+    {128, 128, 8, 1, 8, 4, 1, 255, E2B_MMA_HALVES_AHEAD, 3.00, true},
+    {128, 64, 8, 1, 8, 3, 1, 255, E2B_MMA_HALVES_AHEAD, 2.00, true},
+    {64, 128, 4, 1, 8, 3, 1, 255, E2B_MMA_HALVES_AHEAD, 1.70, true},
+    {64, 64, 4, 1, 8, 4, 1, 255, E2B_MMA_HALVES_AHEAD, 1.30, true},
+    {128, 256, 8, 1, 8, 4, 1, 168, E2B_MMA_PIPELINE, 2.80, false},
+    {128, 192, 8, 1, 8, 4, 1, 168, E2B_MMA_PIPELINE, 2.40, false},
+    {128, 128, 8, 1, 8, 4, 1, 168, E2B_MMA_PIPELINE, 2.30, false},
+    {128, 256, 8, 1, 8, 4, 1, 168, E2B_MMA_KEEPING, 2.80, true},
+    {128, 192, 8, 1, 8, 4, 1, 168, E2B_MMA_KEEPING, 2.40, true},
+    {128, 128, 8, 1, 8, 4, 1, 168, E2B_MMA_KEEPING, 2.30, true},
+    {128, 64, 8, 1, 8, 4, 1, 168, E2B_MMA_KEEPING, 1.60, true},
+    {64, 64, 4, 1, 8, 3, 2, 128, E2B_MMA_WARPGROUPS, 0.80, false},
+    {64, 64, 4, 1, 8, 3, 4, 128, E2B_MMA_WARPGROUPS, 0.80, false},
+    {64, 32, 4, 1, 8, 3, 2, 128, E2B_MMA_WARPGROUPS, 0.50, false},
+    {64, 32, 4, 1, 8, 4, 4, 128, E2B_MMA_WARPGROUPS, 0.50, false},
+    {64, 128, 4, 1, 8, 4, 2, 168, E2B_MMA_WARPGROUPS, 1.20, false},
+    {128, 64, 8, 1, 8, 4, 2, 128, E2B_MMA_WARPGROUPS, 1.20, false},
+    {128, 128, 8, 1, 8, 3, 2, 128, E2B_MMA_WARPGROUPS, 1.70, false},
 };
 /* Tiles of launches that are merged with their neighbours, by groups of 128 of which two share a
  * compute unit: as many stages as half of its local memory has room for. */
 #define MERGED_ITEMS 128
 static const struct e2b_mma_tile merged_tiles[] = {
-    {64, 128, 4, 1, 8, 4, 255, E2B_MMA_WARPGROUPS, 1.00, false},
-    {64, 96, 4, 1, 8, 4, 255, E2B_MMA_WARPGROUPS, 1.00, false},
-    {64, 64, 4, 1, 8, 6, 255, E2B_MMA_WARPGROUPS, 1.00, false},
-    {64, 32, 4, 1, 8, 8, 255, E2B_MMA_WARPGROUPS, 1.00, false},
-    {128, 64, 2, 2, 8, 4, 255, E2B_MMA_WARPS, 0.50, false},
-    {64, 64, 2, 2, 8, 6, 255, E2B_MMA_WARPS, 0.50, false},
-    {32, 64, 2, 2, 8, 8, 255, E2B_MMA_WARPS, 0.50, false},
-    {128, 32, 4, 1, 8, 4, 255, E2B_MMA_WARPS, 0.50, false},
+    {64, 128, 4, 1, 8, 4, 1, 255, E2B_MMA_WARPGROUPS, 1.00, false},
+    {64, 96, 4, 1, 8, 4, 1, 255, E2B_MMA_WARPGROUPS, 1.00, false},
+    {64, 64, 4, 1, 8, 6, 1, 255, E2B_MMA_WARPGROUPS, 1.00, false},
+    {64, 32, 4, 1, 8, 8, 1, 255, E2B_MMA_WARPGROUPS, 1.00, false},
+    {128, 64, 2, 2, 8, 4, 1, 255, E2B_MMA_WARPS, 0.50, false},
+    {64, 64, 2, 2, 8, 6, 1, 255, E2B_MMA_WARPS, 0.50, false},
+    {32, 64, 2, 2, 8, 8, 1, 255, E2B_MMA_WARPS, 0.50, false},
+    {128, 32, 4, 1, 8, 4, 1, 255, E2B_MMA_WARPS, 0.50, false},
 };
 #define MERGED_TILE_COUNT ((int)(sizeof merged_tiles / sizeof merged_tiles[0]))
 
@@ -131,11 +138,13 @@ int64_t e2b_mma_head_bytes(const struct e2b_mma_problem *problem, const struct e
 
 static int64_t local_bytes(const struct e2b_mma_problem *problem, const struct e2b_mma_tile *tile,
     const struct e2b_mma_shape *shape) {
-    return e2b_mma_stage_bytes(tile) * tile->stages + e2b_mma_head_bytes(problem, tile, shape);
+    return e2b_mma_stage_bytes(tile) * tile->stages * tile->teams
+        + e2b_mma_head_bytes(problem, tile, shape);
 }
 
 int e2b_mma_threads(const struct e2b_mma_tile *tile) {
-    return (tile->warps_m * tile->warps_n + (e2b_mma_is_pipeline(tile) ? COPYING_WARPS : 0)) * 32;
+    int copying = e2b_mma_is_pipeline(tile) ? COPYING_WARPS : 0;
+    return (tile->warps_m * tile->warps_n * tile->teams + copying) * 32;
 }
 
 int e2b_mma_candidates(const struct e2b_call *call) {
@@ -143,14 +152,19 @@ int e2b_mma_candidates(const struct e2b_call *call) {
     return 1 + CANDIDATES;
 }
 
+/* Of a part of the inner dimension. Sums of a team lie where two of its stages were. */
+#define LEAST_SLABS 2
+
 static bool fits(const struct e2b_call *call, const struct e2b_mma_problem *problem,
     const struct e2b_mma_tile *tile, const struct e2b_mma_shape *shape, int split) {
+    int parts = split * tile->teams;
     bool can = tile->by == E2B_MMA_WARPS
         || (call->traits->ptx_sm >= WARPGROUP_SM
             && (call->outputs[0].tensor.dtype == E2B_F16) == !e2b_mma_in_halves(tile));
     return can && call->traits->local_bytes >= local_bytes(problem, tile, shape)
         && (tile->by != E2B_MMA_KEEPING || shape->column_tiles <= e2b_mma_units(call))
-        && (split == 1 || (shape->slabs >= 2 * split && !e2b_mma_is_pipeline(tile)));
+        && (split == 1 || !e2b_mma_is_pipeline(tile))
+        && (parts == 1 || shape->slabs >= LEAST_SLABS * parts);
 }
 
 /* What groups that share a tile write of its sums at once, and the last of them then reads. */
@@ -268,7 +282,7 @@ struct e2b_mma_tile e2b_mma_deepened(const struct e2b_call *call,
         return deep;
     int64_t room = call->traits->local_bytes / groups - e2b_mma_head_bytes(problem, tile, &shape)
         - GROUP_BYTES;
-    int64_t stages = room / e2b_mma_stage_bytes(tile);
+    int64_t stages = room / (e2b_mma_stage_bytes(tile) * tile->teams);
     stages = stages < MOST_STAGES ? stages : MOST_STAGES;
     deep.stages = stages > tile->stages ? (int)stages : tile->stages;
     return deep;

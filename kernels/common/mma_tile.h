@@ -21,6 +21,7 @@ enum e2b_mma_way {
  * (measured on an H200, see docs/results). */
 struct e2b_mma_tile {
     int rows, columns, warps_m, warps_n, chunks, stages;
+    int teams; /* of so many warps, which share the inner dimension in a group, by stages each */
     int registers; /* a thread may take, so that groups share a compute unit */
     enum e2b_mma_way by;
     double efficiency;

@@ -70,7 +70,9 @@ int mma_option(const struct e2b_launch *launch, const char *name) {
 struct mma_tiling mma_tiling_of(const struct e2b_launch *launch) {
     return (struct mma_tiling){mma_option(launch, "BM"), mma_option(launch, "BN"),
         mma_option(launch, "WARPS_M"), mma_option(launch, "WARPS_N"), mma_option(launch, "CHUNKS"),
-        mma_option(launch, "LOCAL_SLOTS"), (int)launch->global[1]};
+        mma_option(launch, "LOCAL_SLOTS"),
+        strstr(launch->options, "-DTEAMS=") ? mma_option(launch, "TEAMS") : 1,
+        (int)launch->global[1]};
 }
 
 int32_t mma_integer(const struct e2b_launch *launch, int index) {
@@ -116,7 +118,8 @@ void mma_check_sizes(const struct mma_setting *setting, const struct e2b_launch_
     int64_t rows = e2b_ceil_div(pixels, tiling->rows);
     int64_t columns = e2b_ceil_div(problem->outputs_end, tiling->columns);
     bool pipeline = strstr(launch->options, "-DPIPELINE") != NULL;
-    size_t threads = (size_t)(tiling->warps_m * tiling->warps_n + (pipeline ? 4 : 0)) * 32;
+    int warps = tiling->warps_m * tiling->warps_n * tiling->teams + (pipeline ? 4 : 0);
+    size_t threads = (size_t)warps * 32;
     int64_t units = setting->traits.compute_units;
     int64_t groups = pipeline && rows * columns > units ? units : rows * columns;
     /* Weights that are kept are all of a column's, and a group has one column of tiles. */
@@ -130,8 +133,12 @@ void mma_check_sizes(const struct mma_setting *setting, const struct e2b_launch_
     assert_int_equal(mma_integer(launch, 0), columns);
     assert_int_equal(mma_integer(launch, 2), pixels);
     int64_t stage = tiling->rows + (keeps ? 0 : tiling->columns);
-    assert_true((stage * tiling->slots + kept) * tiling->chunks * MMA_CHUNK_BYTES
-        <= setting->traits.local_bytes);
+    int64_t chunk_rows = stage * tiling->slots * tiling->teams + kept;
+    assert_true(chunk_rows * tiling->chunks * MMA_CHUNK_BYTES <= setting->traits.local_bytes);
+    /* A team's sums lie where its stages were. */
+    assert_true(tiling->teams == 1
+        || stage * tiling->slots * tiling->chunks * MMA_CHUNK_BYTES
+            >= tiling->rows * tiling->columns * (int64_t)sizeof(float));
     assert_int_equal(count_args(launch, E2B_ARG_INT), tiling->splits > 1 ? 27 : 26);
     assert_int_equal(count_args(launch, E2B_ARG_FLOAT), 2);
     assert_int_equal(count_args(launch, E2B_ARG_PACKED), 2);
@@ -144,7 +151,7 @@ void mma_check_sizes(const struct mma_setting *setting, const struct e2b_launch_
     assert_int_equal(count_args(launch, E2B_ARG_SCRATCH), list->scratch_count);
     if (tiling->splits == 1)
         return;
-    assert_true(mma_integer(launch, 1) >= 2 * tiling->splits);
+    assert_true(mma_integer(launch, 1) >= 2 * tiling->splits * tiling->teams);
     assert_int_equal(list->scratch[0].bytes,
         rows * columns * tiling->splits * tiling->rows * tiling->columns * 4);
     assert_false(list->scratch[0].persistent);

@@ -16,7 +16,7 @@ struct mma_setting {
 
 /* What the options of a launch say. */
 struct mma_tiling {
-    int rows, columns, warps_m, warps_n, chunks, slots, splits;
+    int rows, columns, warps_m, warps_n, chunks, slots, teams, splits;
 };
 
 /* A convolution of side x side pixels that keeps its size, on 132 units of sm_80. Every weight is

@@ -64,7 +64,7 @@ static void kept_weights_take_the_room_of_stages(void **state) {
     struct mma_setting shallow, deep;
     mma_start(&shallow, E2B_F16, 40, 28, 64, 256, 1);
     mma_start(&deep, E2B_F16, 40, 28, 256, 256, 1);
-    const struct e2b_mma_tile keeping = {128, 256, 8, 1, 8, 4, 168, E2B_MMA_KEEPING, 1, false};
+    const struct e2b_mma_tile keeping = {128, 256, 8, 1, 8, 4, 1, 168, E2B_MMA_KEEPING, 1, false};
     struct mma_setting *const settings[] = {&shallow, &deep};
     int stages[2];
     for (int i = 0; i < 2; i++) {
