@@ -53,6 +53,7 @@
 #endif
 #define TILES_M (BM / WARPS_M / 16) /* of a warp: 16 x 8 each */
 #define TILES_N (BN / WARPS_N / 8)
+#define QUADS (TILES_M * TILES_N) /* of sums that a thread has */
 #define ROW_BYTES (CHUNKS * 16)
 #ifdef HALVES
 #define A_BYTES 0 /* they go to registers: a thread has chunks of two rows of its warp's fragments */
@@ -101,13 +102,22 @@
 #define TEAM_BYTES (STAGE_BYTES * LOCAL_SLOTS)
 #define BAND 16 /* rows of tiles */
 
-/* Until all of a team have come here. */
+/* A number that all of a warp have: told so, compilers keep it and what follows once a warp. */
+static inline uint same_in_warp(uint x) {
+    asm volatile("shfl.sync.idx.b32 %0, %0, 0, 31, 0xffffffff;" : "+r"(x));
+    return x;
+}
+
+/* MEET_TEAM: until all of a team have come here. */
 #if TEAMS > 1
-#define TEAM ((uint)get_local_id(0) / TEAM_THREADS)
+#define TEAM_OF(warp) ((warp) / (WARPS_M * WARPS_N))
 #define MEET_TEAM(fences)                                                                          \
-    asm volatile("bar.sync %0, %1;" : : "r"(TEAM + 1), "n"(TEAM_THREADS) : "memory")
+    asm volatile("bar.sync %0, %1;"                                                                \
+                 :                                                                                 \
+                 : "r"((uint)get_local_id(0) / TEAM_THREADS + 1), "n"(TEAM_THREADS)                \
+                 : "memory")
 #else
-#define TEAM 0u
+#define TEAM_OF(warp) 0u
 #define MEET_TEAM(fences) barrier(fences)
 #endif
 
@@ -147,10 +157,10 @@ static inline void copy_pixels(struct source *from, uint to) {
     int at[PASSES_A];
     bool inside[PASSES_A];
     find_chunks(from, at, inside);
+    to += swizzled(from->row, from->chunk_at); /* which repeats itself every 8 rows */
 #pragma unroll
     for (int i = 0; i < PASSES_A; i++)
-        copy_chunk(to + swizzled(from->row + i * ROWS_A_PASS, from->chunk_at), from->x + at[i],
-            inside[i] ? 16 : 0);
+        copy_chunk_if(inside[i], to + i * ROWS_A_PASS * ROW_BYTES, from->x + at[i]);
 }
 
 /* Slabs that are copied before the first is multiplied. Where a stage is left for a product that goes
@@ -205,9 +215,11 @@ static inline void copy_slab(struct source *from, uint to, uint thread) {
 
 #if TEAMS > 1
 #include "kernels/common/mma_teams.clh"
-#endif
-#ifdef SPLIT
-#include "kernels/common/mma_splits.clh"
+#define ADD_TEAMS                                                                                  \
+    if (!add_teams(sum, (__local float4 *)memory + STAGES_AT / 16, team, thread))                  \
+    return
+#else
+#define ADD_TEAMS
 #endif
 
 #ifdef RESIDUAL
@@ -221,10 +233,18 @@ static inline void copy_slab(struct source *from, uint to, uint thread) {
 #endif
 
 #ifdef SPLIT
+#include "kernels/common/mma_splits.clh"
 #define SHARED_TILE                                                                                \
     __global float *partial, uint partial_at, __global uint *arrived, uint arrived_at, int splits,
+#define ADD_SPLITS                                                                                 \
+    __global float4 *sums = (__global float4 *)(partial + partial_at);                             \
+    if (!add_splits(sum, sums + (size_t)tile * splits * QUADS * TEAM_THREADS,                      \
+            arrived + arrived_at + tile, (__local uint *)memory + STAGES_AT / 4, split, splits,    \
+            thread))                                                                               \
+    return
 #else
 #define SHARED_TILE
+#define ADD_SPLITS
 #define splits 1
 #endif
 
@@ -280,8 +300,9 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv_mma(TENS
     int channels_end, int x_sample, int x_row, int x_pixel, int y_sample, int y_row, int y_pixel,
     int r_sample, int r_row, int r_pixel, float act_a, float act_b) {
     LOCAL(memory, (STAGES_AT + TEAMS * TEAM_BYTES) / 16);
-    uint team = TEAM, thread = get_local_id(0) - team * TEAM_THREADS;
-    uint lane = thread & 31, warp = thread >> 5;
+    uint warp = same_in_warp(get_local_id(0) / 32), team = TEAM_OF(warp);
+    warp -= team * (WARPS_M * WARPS_N);
+    uint thread = get_local_id(0) - team * TEAM_THREADS, lane = thread & 31;
     uint warp_m = warp % WARPS_M, warp_n = warp / WARPS_M, copier = thread - FIRST_COPIER;
     uint local_at = (uint)(size_t)memory, stages = local_at + STAGES_AT + team * TEAM_BYTES;
     uint split = get_group_id(1), part = split * TEAMS + team;
@@ -338,17 +359,8 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv_mma(TENS
 #else
         multiply_tile(sum, &from, slab_count, stages, thread, warp_m, warp_n);
 #endif
-#if TEAMS > 1
-        if (!add_teams(sum, (__local float4 *)memory + STAGES_AT / 16, team, thread))
-            return;
-#endif
-#ifdef SPLIT
-        __global float4 *sums = (__global float4 *)(partial + partial_at);
-        if (!add_splits(sum, sums + (size_t)tile * splits * QUADS * TEAM_THREADS,
-                arrived + arrived_at + tile, (__local uint *)memory + STAGES_AT / 4, split, splits,
-                thread))
-            return;
-#endif
+        ADD_TEAMS;
+        ADD_SPLITS;
         ASK_SUMS_LATE;
         FIND_NORMS;
         finish_tile(sum, added, y + y_at, residual + residual_at,

@@ -39,16 +39,19 @@ static void run(const struct e2b_op_cases *cases, const char *variant, int sm, b
     run_some(cases, variant, sm, late, 2);
 }
 
-#define PARTIAL(rows, outputs)                                                                     \
+#define PARTIAL(channels, rows, outputs)                                                           \
     {                                                                                              \
-        "3x3 of partial tiles, " #outputs, "conv", ATTRS(INTS("pads", 1, 1, 1, 1)),                \
-            INPUTS(F32(1, 24, rows, 7), CONST_F32(outputs, 24, 3, 3), CONST_F32(outputs)),         \
+        "3x3 of partial tiles, " #channels " to " #outputs, "conv",                                \
+            ATTRS(INTS("pads", 1, 1, 1, 1)),                                                       \
+            INPUTS(F32(1, channels, rows, 7), CONST_F32(outputs, channels, 3, 3),                  \
+                CONST_F32(outputs)),                                                               \
             .only_dense = true                                                                     \
     }
 
 /* Candidates are those that suit the shape: each kind of tile suits one of these. */
-static const struct e2b_op_case partial[] = {PARTIAL(5, 24), PARTIAL(7, 96), PARTIAL(7, 190),
-    PARTIAL(20, 30), PARTIAL(18, 90), PARTIAL(18, 192),
+static const struct e2b_op_case partial[] = {PARTIAL(24, 5, 24), PARTIAL(24, 7, 96),
+    PARTIAL(24, 7, 190), PARTIAL(24, 20, 30), PARTIAL(24, 18, 90), PARTIAL(24, 18, 192),
+    PARTIAL(72, 5, 60), PARTIAL(72, 18, 128),
     {"1x1 of partial tiles, too shallow to split", "conv",
         INPUTS(F32(1, 190, 20, 7), CONST_F32(250, 190, 1, 1), CONST_F32(250)), .only_dense = true},
     {"1x1 of more tiles than groups", "conv",

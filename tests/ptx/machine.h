@@ -42,7 +42,7 @@ enum ptx_operand_kind {
 
 struct ptx_operand {
     enum ptx_operand_kind kind;
-    bool negated; /* a predicate */
+    bool predicate, negated;
     int reg;
     uint64_t value;
 };

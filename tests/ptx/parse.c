@@ -16,6 +16,7 @@ struct name {
     bool ranged; /* %r<100>: text is its stem */
     enum ptx_operand_kind kind;
     int reg;
+    bool predicate;
     uint64_t value;
 };
 
@@ -75,6 +76,7 @@ static const struct name *find_name(
 static void declare_registers(struct parser *parser, char *at) {
     at += strlen(".reg");
     at += strspn(at, " \t\n");
+    bool predicate = !strncmp(at, ".pred", 5);
     at += strcspn(at, " \t\n");
     while (*at) {
         at += strcspn(at, "%abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_");
@@ -83,6 +85,7 @@ static void declare_registers(struct parser *parser, char *at) {
             return;
         struct name *name = add_name(parser, at, length);
         name->kind = PTX_REGISTER;
+        name->predicate = predicate;
         name->reg = parser->program->register_count;
         at += length;
         name->ranged = *at == '<';
@@ -146,6 +149,7 @@ static bool parse_word(
         return false;
     operand->kind = name->kind;
     operand->reg = name->kind == PTX_REGISTER ? name->reg + index : -1;
+    operand->predicate = name->predicate;
     operand->value = name->value;
     return true;
 }

@@ -501,7 +501,14 @@ void ptx_finish_copies_before(struct ptx_thread *t, int number) {
     finish_copies(t, INT_MAX, number);
 }
 
-/* cp.async.cg.shared.global [to], [from], 16 (, bytes) and its commit and wait. */
+/* Of cp.async: all, or so many, or none where a predicate is true. */
+static uint32_t bytes_to_copy(struct ptx_thread *t, const struct ptx_inst *i) {
+    if (i->count > 3 && !OP(3)->predicate)
+        return (uint32_t)GET(3);
+    return i->count > 3 && GET(3) ? 0 : (uint32_t)GET(2);
+}
+
+/* cp.async.cg.shared.global [to], [from], 16 (, bytes or predicate) and its commit and wait. */
 EXEC(copy_async) {
     if (ptx_has(i, ".commit_group")) {
         t->copy_batch++;
@@ -517,9 +524,8 @@ EXEC(copy_async) {
         ptx_copy_bulk(t, i);
     } else {
         uint32_t filled = (uint32_t)GET(2);
-        struct ptx_copy copy = {(uint32_t)ptx_address(t, OP(0)),
-            i->count > 3 ? (uint32_t)GET(3) : filled, filled, ptx_address(t, OP(1)), t->copy_batch,
-            t->copy_number++};
+        struct ptx_copy copy = {(uint32_t)ptx_address(t, OP(0)), bytes_to_copy(t, i), filled,
+            ptx_address(t, OP(1)), t->copy_batch, t->copy_number++};
         if (copy.to % filled || (copy.bytes && copy.from % filled))
             ptx_fail(t, i, "misaligned address", copy.from);
         else if (!t->group->launch->late)

@@ -84,6 +84,34 @@ static void kept_weights_take_the_room_of_stages(void **state) {
     mma_finish(&deep);
 }
 
+/* Teams take what others leave idle of a unit: stages of all fit, each has slabs to go through, and
+ * small images of many channels are expected to gain. */
+static void teams_share_deep_tiles(void **state) {
+    (void)state;
+    struct mma_setting deep, shallow;
+    int seen = 0;
+    mma_start(&deep, E2B_F16, 8, 14, 256, 256, 3);
+    mma_start(&shallow, E2B_F16, 8, 14, 64, 256, 1);
+    deep.traits.ptx_sm = shallow.traits.ptx_sm = 90;
+    for (int i = 1; i < e2b_mma_candidates(&deep.call); i++) {
+        struct e2b_mma_choice choice = choose(&deep, i);
+        struct e2b_mma_tile tile =
+            e2b_mma_deepened(&deep.call, &deep.problem, choice.tile, choice.split);
+        struct e2b_mma_shape shape = e2b_mma_shape_of(&deep.call, &deep.problem, &tile);
+        seen += tile.teams > 1;
+        assert_int_equal(e2b_mma_threads(&tile), 32 * tile.warps_m * tile.warps_n * tile.teams);
+        assert_true(tile.teams * tile.stages * e2b_mma_stage_bytes(&tile)
+                + e2b_mma_head_bytes(&deep.problem, &tile, &shape)
+            <= deep.traits.local_bytes);
+        assert_true(tile.teams == 1 || shape.slabs >= 2 * choice.split * tile.teams);
+        assert_int_equal(choose(&shallow, i).tile->teams, 1);
+    }
+    assert_true(seen > 0);
+    assert_true(choose(&deep, 0).tile->teams > 1);
+    mma_finish(&deep);
+    mma_finish(&shallow);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(few_tiles_are_split_and_many_are_not),
@@ -91,6 +119,7 @@ int main(void) {
         cmocka_unit_test(candidates_come_cheapest_first),
         cmocka_unit_test(tiles_that_were_never_timed_are_candidates_only),
         cmocka_unit_test(kept_weights_take_the_room_of_stages),
+        cmocka_unit_test(teams_share_deep_tiles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
