@@ -14,6 +14,7 @@ extern const struct e2b_source e2b_source_mma;
 #define MIN_LOCAL_BYTES (49 * 1024) /* of the smallest tile that every device gets */
 #define MOST_TAPS 60000             /* times taps in a row: mma.cl divides by a multiplication */
 #define NORM_BLOCK 32               /* columns that have a sum */
+#define BAND 16                     /* rows of tiles, as mma.cl has it */
 
 static bool all_aligned(const int64_t stride[3]) {
     return stride[0] % ALIGN == 0 && stride[1] % ALIGN == 0 && stride[2] % ALIGN == 0;
@@ -121,15 +122,31 @@ static void add_split(struct e2b_launch_list *list, struct e2b_launch *launch,
     e2b_launch_int(launch, split);
 }
 
-static void add_geometry(const struct e2b_mma_problem *problem, const struct e2b_mma_shape *shape,
-    struct e2b_launch *launch) {
+/* What mma.cl multiplies by, to divide: 2^32 / by. */
+static int64_t inverse_of(int64_t by) {
+    return by == 1 ? UINT32_MAX : (INT64_C(1) << 32) / by;
+}
+
+static void add_inverses(const struct e2b_mma_problem *problem, const struct e2b_mma_tile *tile,
+    const struct e2b_mma_shape *shape, struct e2b_launch *launch) {
+    int64_t band = tile->by == E2B_MMA_KEEPING ? 1 : BAND, last = shape->row_tiles % BAND;
+    const int64_t inverses[] = {inverse_of(problem->out_width), inverse_of(problem->out_height),
+        inverse_of(shape->chunks), 65536 / problem->kernel_w + 1,
+        inverse_of(band * shape->column_tiles), inverse_of(last ? last : BAND)};
+    for (size_t i = 0; i < sizeof inverses / sizeof inverses[0]; i++)
+        e2b_launch_int(launch, (int32_t)(uint32_t)inverses[i]);
+}
+
+static void add_geometry(const struct e2b_mma_problem *problem, const struct e2b_mma_tile *tile,
+    const struct e2b_mma_shape *shape, struct e2b_launch *launch) {
     const int64_t numbers[] = {shape->column_tiles, shape->slabs, shape->rows, problem->out_height,
         problem->out_width, problem->height, problem->width, problem->kernel_h * problem->kernel_w,
         problem->kernel_w, shape->chunks, problem->stride[0], problem->stride[1],
-        problem->dilation[0], problem->dilation[1], problem->pad_top, problem->pad_left,
-        problem->outputs_end};
+        problem->dilation[0], problem->dilation[1], problem->pad_top, problem->pad_left};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         e2b_launch_int(launch, numbers[i]);
+    add_inverses(problem, tile, shape, launch);
+    e2b_launch_int(launch, problem->outputs_end);
     const int64_t *strides[] = {problem->x_stride, problem->y_stride, problem->r_stride};
     for (int tensor = 0; tensor < 3; tensor++)
         for (int i = 0; i < 3; i++)
@@ -235,7 +252,7 @@ enum e2b_status e2b_mma_emit(const struct e2b_call *call, const struct e2b_mma_p
         return err->status;
     if (split > 1)
         add_split(out, launch, tile, &shape, split);
-    add_geometry(problem, &shape, launch);
+    add_geometry(problem, tile, &shape, launch);
     launch->local_bytes = (size_t)(e2b_mma_head_bytes(problem, tile, &shape)
         + e2b_mma_stage_bytes(tile) * slots * tile->teams);
     add_groups(call, tile, &shape, split, launch);

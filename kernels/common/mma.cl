@@ -133,17 +133,30 @@ static inline void wait_for_oldest(void) {
     asm volatile("cp.async.wait_group %0;" ::"n"(STAGES - 2) : "memory");
 }
 
+/* What numbers that are not negative are divided by: inverse is 2^32 / by, cut off to 32 bits. A group's
+ * first copies wait for some divisions in a row. */
+struct divisor {
+    int by;
+    uint inverse;
+};
+
+static inline int quotient(int a, struct divisor b) {
+    uint q = mul_hi((uint)a, b.inverse);
+    return (int)(q + ((uint)a - q * (uint)b.by >= (uint)b.by));
+}
+
 /* Where a tensor's pixels lie. */
 struct strides {
     int sample, row, pixel;
 };
 
-static inline int locate(int pixel, int out_height, int out_width, struct strides by) {
+static inline int locate(
+    int pixel, struct divisor out_height, struct divisor out_width, struct strides by) {
 #ifdef MATRIX
     return pixel * by.sample;
 #else
-    int line = pixel / out_width, column = pixel - line * out_width;
-    int sample = line / out_height, row = line - sample * out_height;
+    int line = quotient(pixel, out_width), column = pixel - line * out_width.by;
+    int sample = quotient(line, out_height), row = line - sample * out_height.by;
     return sample * by.sample + row * by.row + column * by.pixel;
 #endif
 }
@@ -253,17 +266,24 @@ struct place {
     int row_tile, column_tile;
 };
 
-static inline struct place find_place(int tile, int column_tiles, int pixels) {
+static inline struct place find_place(
+    int tile, int column_tiles, int pixels, uint band_inverse, uint last_band_inverse) {
 #ifdef KEPT
-    return (struct place){tile / column_tiles, tile % column_tiles};
+    int row_tile = quotient(tile, (struct divisor){column_tiles, band_inverse});
+    return (struct place){row_tile, tile - row_tile * column_tiles};
 #else
-    int band = tile < BAND * column_tiles ? 0 : tile / (BAND * column_tiles);
+    int band = quotient(tile, (struct divisor){BAND * column_tiles, band_inverse});
     int in_band = tile - band * BAND * column_tiles;
-    int band_rows = min(BAND, (pixels + BM - 1) / BM - band * BAND);
-    return (struct place){band * BAND + in_band % band_rows, in_band / band_rows};
+    int rows_left = (pixels + BM - 1) / BM - band * BAND;
+    struct divisor rows = {rows_left, last_band_inverse};
+    if (rows_left >= BAND)
+        rows = (struct divisor){BAND, 1u << 28};
+    int column_tile = quotient(in_band, rows);
+    return (struct place){band * BAND + in_band - column_tile * rows.by, column_tile};
 #endif
 }
 
+#define FIND_PLACE find_place(tile, column_tiles, pixels, band_inverse, last_band_inverse)
 #define POINT_TO(place)                                                                            \
     point_to(&from, (place).row_tile * BM + (int)from.row,                                         \
         weights + ((size_t)(place).column_tile * slabs + first_slab) * (B_BYTES / sizeof(T))       \
@@ -297,25 +317,25 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv_mma(TENS
     X_NORM_TENSORS R_NORM_TENSORS SUMS_TENSOR SHARED_TILE int column_tiles, int slabs,
     int pixels, int out_height, int out_width, int height, int width, int taps, int kernel_w, int chunks,
     int stride_h, int stride_w, int dilation_h, int dilation_w, int pad_top, int pad_left,
-    int channels_end, int x_sample, int x_row, int x_pixel, int y_sample, int y_row, int y_pixel,
-    int r_sample, int r_row, int r_pixel, float act_a, float act_b) {
+    int width_inverse, int height_inverse, int chunks_inverse, int kernel_inverse, int band_inverse,
+    int last_band_inverse, int channels_end, int x_sample, int x_row, int x_pixel, int y_sample,
+    int y_row, int y_pixel, int r_sample, int r_row, int r_pixel, float act_a, float act_b) {
     LOCAL(memory, (STAGES_AT + TEAMS * TEAM_BYTES) / 16);
     uint warp = same_in_warp(get_local_id(0) / 32), team = TEAM_OF(warp);
-    warp -= team * (WARPS_M * WARPS_N);
     uint thread = get_local_id(0) - team * TEAM_THREADS, lane = thread & 31;
-    uint warp_m = warp % WARPS_M, warp_n = warp / WARPS_M, copier = thread - FIRST_COPIER;
+    uint warp_m = warp % WARPS_M, warp_n = warp / WARPS_M % WARPS_N, copier = thread - FIRST_COPIER;
     uint local_at = (uint)(size_t)memory, stages = local_at + STAGES_AT + team * TEAM_BYTES;
-    uint split = get_group_id(1), part = split * TEAMS + team;
-    int first_slab = slabs * part / (splits * TEAMS);
-    int slab_count = slabs * (part + 1) / (splits * TEAMS) - first_slab;
+    uint split = get_group_id(1), part = split * TEAMS + team, parts = splits * TEAMS;
+    int first_slab = slabs * part / parts, slab_count = slabs * (part + 1) / parts - first_slab;
     int lane_channel = (int)(warp_n * (BN / WARPS_N) + (lane & 3) * 8);
     struct strides y_by = {y_sample, y_row, y_pixel}, r_by = {r_sample, r_row, r_pixel};
     struct source from = {.x = x + x_at,
-        .of = {pixels, out_height, out_width, height, width, taps, kernel_w, chunks, stride_h,
-            stride_w, dilation_h, dilation_w, pad_top, pad_left, {x_sample, x_row, x_pixel}},
+        .of = {pixels, {out_height, height_inverse}, {out_width, width_inverse}, height, width,
+            taps, kernel_w, {chunks, chunks_inverse}, stride_h, stride_w, dilation_h, dilation_w,
+            pad_top, pad_left, {x_sample, x_row, x_pixel}},
         .row = FIRST_ROW(copier),
         .chunk_at = copier % CHUNKS_A_PASS,
-        .inverse_kernel_w = 65536 / (uint)kernel_w + 1};
+        .inverse_kernel_w = kernel_inverse};
 #ifdef PIPELINE
     uint barriers = local_at + BARRIERS_AT;
     struct turn turn = {0, 0};
@@ -323,7 +343,7 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv_mma(TENS
     if (thread >= FIRST_COPIER) {
         start_copying(weights, column_tiles, barriers, stages, copier);
         EACH_TILE {
-            struct place place = find_place(tile, column_tiles, pixels);
+            struct place place = FIND_PLACE;
             POINT_TO(place);
             await(barriers + HEAD_FREE(HEAD), HEAD_PARITY ^ 1);
             COPY_COLUMNS(place.column_tile);
@@ -333,11 +353,11 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv_mma(TENS
     }
     start_multiplying(barriers);
     EACH_TILE {
-        struct place place = find_place(tile, column_tiles, pixels);
+        struct place place = FIND_PLACE;
 #else
     {
         int tile = get_group_id(0);
-        struct place place = find_place(tile, column_tiles, pixels);
+        struct place place = FIND_PLACE;
         POINT_TO(place);
         if (team == 0)
             COPY_COLUMNS(place.column_tile);
@@ -347,7 +367,7 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv_mma(TENS
 #endif
         struct target at_y =
             find_target(place.row_tile * BM + (int)(warp_m * (BM / WARPS_M) + (lane >> 2)),
-                place.column_tile * BN + lane_channel, pixels, channels_end, out_height, out_width,
+                place.column_tile * BN + lane_channel, pixels, channels_end, from.of.out_height, from.of.out_width,
                 y_by, r_by);
         ASK_SUMS_EARLY;
         OUTPUTS added[AHEAD_BLOCKS][ROWS];

@@ -139,7 +139,7 @@ void mma_check_sizes(const struct mma_setting *setting, const struct e2b_launch_
     assert_true(tiling->teams == 1
         || stage * tiling->slots * tiling->chunks * MMA_CHUNK_BYTES
             >= tiling->rows * tiling->columns * (int64_t)sizeof(float));
-    assert_int_equal(count_args(launch, E2B_ARG_INT), tiling->splits > 1 ? 27 : 26);
+    assert_int_equal(count_args(launch, E2B_ARG_INT), tiling->splits > 1 ? 33 : 32);
     assert_int_equal(count_args(launch, E2B_ARG_FLOAT), 2);
     assert_int_equal(count_args(launch, E2B_ARG_PACKED), 2);
     assert_int_equal(count_args(launch, E2B_ARG_INPUT), problem->residual_input ? 2 : 1);
