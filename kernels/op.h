@@ -87,6 +87,8 @@ enum e2b_layout_rule {
     E2B_LAYOUT_HOST,   /* never reaches a device: value must be known at plan time */
 };
 
+#define E2B_OP_LAUNCHES 4 /* at most */
+
 struct e2b_op {
     const char *name;        /* "conv" */
     const char *const *onnx; /* ONNX types it reads, NULL-terminated; NULL for internal ones */
@@ -108,6 +110,9 @@ struct e2b_op {
     /* Whether a later variant runs this call too and is expected to be faster than this one, which
      * takes it. NULL: never. */
     bool (*yields)(const struct e2b_variant *variant, const struct e2b_call *call);
+    /* How many launches run a call, merged with its neighbours or not, and the elements that each
+     * writes. NULL: one. */
+    int (*launches)(const struct e2b_call *call, bool merged, int64_t written[E2B_OP_LAUNCHES]);
     /* Multiply-adds counted as two; NULL: one for each output element. */
     double (*flops)(const struct e2b_call *call);
     /* What graph passes may fuse. With has_epilogue, params hold a struct e2b_epilogue at

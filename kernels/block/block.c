@@ -187,6 +187,20 @@ bool e2b_block_is_faster(const struct e2b_call *call) {
     return false;
 }
 
+static int launches(const struct e2b_call *call, bool merged, int64_t written[E2B_OP_LAUNCHES]) {
+    struct e2b_block_part parts[E2B_BLOCK_PARTS];
+    int count = 0;
+    if (!merged && e2b_block_is_faster(call)) {
+        written[0] = e2b_shape_count(&call->outputs[0].tensor.shape);
+        return 1;
+    }
+    e2b_block_separate(call, parts);
+    for (int i = 0; i < E2B_BLOCK_PARTS; i++)
+        if (parts[i].out.present)
+            written[count++] = e2b_shape_count(&parts[i].out.tensor.shape);
+    return count;
+}
+
 const struct e2b_op e2b_op_conv_block = {
     .name = "conv_block",
     .layout = E2B_LAYOUT_IMAGE,
@@ -196,6 +210,7 @@ const struct e2b_op e2b_op_conv_block = {
     .reference = reference,
     .variants = variants,
     .yields = yields,
+    .launches = launches,
     .flops = flops,
     .has_epilogue = true,
     .epilogue_offset = offsetof(struct e2b_conv_block_params, epilogue),

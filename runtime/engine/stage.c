@@ -16,6 +16,7 @@
  * computes, and for the work, of a compute unit in fp16. */
 #define BEGIN_NS 1000.0
 #define PART_NS 3000.0
+#define BLOCK_PART_NS 2000.0 /* of those of a block, whose sums are short */
 #define UNIT_FLOPS_NS 1500.0
 #define F32_SLOWER 6.0
 #define PART_ELEMENTS 4096.0 /* of an output */
@@ -98,23 +99,41 @@ bool e2b_stages_pay(const struct e2b_staging *staging, const struct e2b_step *st
         : SURE_GAIN * (count - 1) * traits->launch_ns > stages;
 }
 
-/* A node as a stage, before its launches are known: without its work. */
-static double node_ns(const struct e2b_traits *traits, const struct e2b_graph *graph, int node) {
-    const struct e2b_tensor *out = &graph->values[graph->nodes[node].outputs[0]].tensor;
-    double parts = (double)e2b_shape_count(&out->shape) / PART_ELEMENTS;
-    return BEGIN_NS + ceil(parts * GROUP_ITEMS / (traits->compute_units * UNIT_ITEMS)) * PART_NS;
+/* A stage that writes so much, without its work. */
+static double writing_ns(const struct e2b_traits *traits, int64_t written, double part_ns) {
+    double parts = (double)written / PART_ELEMENTS;
+    return BEGIN_NS + ceil(parts * GROUP_ITEMS / (traits->compute_units * UNIT_ITEMS)) * part_ns;
+}
+
+/* What merging saves of a node's launches, before these are known. */
+static double saved_ns(const struct e2b_traits *traits, const struct e2b_graph *graph, int node) {
+    struct e2b_operand inputs[E2B_MAX_INPUTS], outputs[E2B_MAX_OUTPUTS];
+    struct e2b_call call;
+    int64_t written[E2B_OP_LAUNCHES];
+    const struct e2b_op *op = graph->nodes[node].op;
+    e2b_graph_call(graph, node, inputs, outputs, &call);
+    call.traits = traits;
+    int alone = op->launches ? op->launches(&call, false, written) : 1;
+    int stages = op->launches ? op->launches(&call, true, written) : 1;
+    if (!op->launches)
+        written[0] = e2b_shape_count(&call.outputs[0].tensor.shape);
+    double saved = SURE_GAIN * alone * traits->launch_ns;
+    for (int i = 0; i < stages; i++) {
+        double stage = writing_ns(traits, written[i], op->launches ? BLOCK_PART_NS : PART_NS);
+        bool suits = stage <= LONGEST * traits->launch_ns;
+        saved -= suits ? stage : SURE_GAIN * traits->launch_ns;
+    }
+    return saved;
 }
 
 static bool wants_merging(const struct e2b_traits *traits, const struct e2b_graph *graph) {
-    double saved_ns = 0,
+    double saved = 0,
            work_ns = e2b_graph_flops(graph) * slower(graph->precision)
         / (traits->compute_units * UNIT_FLOPS_NS);
-    for (int i = 0; i < graph->node_count; i++) {
-        double stage = node_ns(traits, graph, i);
-        if (graph->nodes[i].op->layout != E2B_LAYOUT_VIEW && stage <= LONGEST * traits->launch_ns)
-            saved_ns += SURE_GAIN * traits->launch_ns - stage;
-    }
-    return saved_ns > work_ns;
+    for (int i = 0; i < graph->node_count; i++)
+        if (graph->nodes[i].op->layout != E2B_LAYOUT_VIEW)
+            saved += saved_ns(traits, graph, i);
+    return saved > work_ns;
 }
 
 int e2b_merge_items(

@@ -1,7 +1,10 @@
 #include "runtime/engine/stage.h"
 
+#include "runtime/model/model.h"
+#include "tests/runtime/model/onnx_builder.h"
 #include "tests/support.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const char alone_text[] = "__kernel void alone(__global float *y) {\n}\n";
@@ -73,12 +76,64 @@ static void on_a_cpu_much_work_is_not_worth_a_compilation(void **state) {
     assert_int_equal(e2b_stage_workers(&staging), 4);
 }
 
+/* Of four inverted residuals with an image of `narrow` channels between them. */
+static int merged_blocks(int batch, int narrow, int size) {
+    const struct e2b_traits card = {.compute_units = 132,
+        .warp = 32,
+        .max_group = 1024,
+        .local_bytes = 226 << 10,
+        .max_buffer_bytes = INT64_C(1) << 31,
+        .ptx_sm = 90,
+        .channel_align = 8,
+        .launch_ns = 8000};
+    struct e2b_graph_options options = {
+        .batch = batch, .precision = E2B_F16, .image = {.input = -1}};
+    struct e2b_error err = {0};
+    struct e2b_graph *graph;
+    struct e2b_builder *builder = e2b_builder_create(13);
+    e2b_builder_input(builder, "x0", E2B_F32, E2B_SHAPE(-1, narrow, size, size));
+    e2b_builder_floats(builder, "w", E2B_SHAPE(6 * narrow, narrow, 1, 1), NULL);
+    e2b_builder_floats(builder, "v", E2B_SHAPE(6 * narrow, 1, 3, 3), NULL);
+    e2b_builder_floats(builder, "u", E2B_SHAPE(narrow, 6 * narrow, 1, 1), NULL);
+    for (int i = 0; i < 4; i++) {
+        char names[6][16];
+        for (int k = 0; k < 6; k++)
+            snprintf(names[k], sizeof names[k], "%c%d", "xabcdx"[k], i + (k == 5));
+        char text[48];
+        snprintf(text, sizeof text, "%s,w", names[0]);
+        e2b_builder_node(builder, "Conv", text, names[1]);
+        e2b_builder_node(builder, "Relu", names[1], names[2]);
+        snprintf(text, sizeof text, "%s,v", names[2]);
+        Onnx__NodeProto *conv = e2b_builder_node(builder, "Conv", text, names[3]);
+        e2b_builder_attr_ints(builder, conv, "pads", 4, (const int64_t[]){1, 1, 1, 1});
+        e2b_builder_attr_int(builder, conv, "group", 6 * narrow);
+        e2b_builder_node(builder, "Relu", names[3], names[4]);
+        snprintf(text, sizeof text, "%s,u", names[4]);
+        e2b_builder_node(builder, "Conv", text, names[5]);
+    }
+    e2b_builder_output(builder, "x4");
+    struct e2b_model *model = e2b_builder_model(builder);
+    e2b_plan_suit_graph(&card, &options);
+    assert_ok(e2b_graph_create(model, &options, &graph, &err), err);
+    int items = e2b_merge_items(&card, graph, E2B_MERGE_WHERE_IT_PAYS);
+    e2b_graph_destroy(graph);
+    e2b_model_destroy(model);
+    return items;
+}
+
+static void blocks_merge_where_their_parts_have_launches_of_their_own(void **state) {
+    (void)state;
+    assert_int_equal(merged_blocks(1, 160, 7), 128);
+    assert_int_equal(merged_blocks(8, 24, 56), 0); /* a launch each */
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(groups_that_meet_say_how_large_all_are),
         cmocka_unit_test(groups_of_another_size_are_cut_into_parts),
         cmocka_unit_test(short_launches_of_a_gpu_pay_and_those_that_fill_it_do_not),
         cmocka_unit_test(on_a_cpu_much_work_is_not_worth_a_compilation),
+        cmocka_unit_test(blocks_merge_where_their_parts_have_launches_of_their_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
