@@ -78,14 +78,15 @@ struct cut {
     double ns;
 };
 
-/* Guesses, not fitted yet. */
+/* Guesses. For ResNet-50 on an H200 they are a tenth too much at batch 8, right at 32, and a fifth
+ * too little at 128, as is the time of the parts. */
 #define START_NS 2500.0        /* of a group, until its first products */
 #define STEP_NS 1200.0         /* of a step, when nothing is multiplied */
 #define PRODUCT_NS 42.0        /* of 64 rows and 128 columns, 16 deep */
 #define NEAR_BYTES_A_NS 8000.0 /* that all groups get of the cache that they share */
 #define UNIT_BYTES_A_NS 70.0   /* that one gets at most */
 #define OVERLAP_LOST 0.45      /* share of the lesser of work and memory that adds to the other */
-#define GAIN 1.1               /* that is asked for, as long as that is so */
+#define GAIN 1.1               /* that is asked for, since that is so */
 
 /* Of a step that takes and makes so many lines; by what a group has of the cache. */
 static double step_ns(const struct problem *p, int64_t taken, int64_t made, double bytes_a_ns) {

@@ -95,8 +95,9 @@ static const int splits[] = {1, 2, 4, 8, 16};
  * layers of ResNet-50 on an H200 (docs/results/gpu-inner-2026-11-29.md). */
 #define BESIDE_4_WARPS 0.65
 #define BESIDE_8_WARPS 0.75
-/* Teams were not timed yet: they are taken where that is expected to be so many times as fast. */
-#define UNTIMED 1.1
+/* No tile with teams was timed alone, only networks that take some: they are taken where that is
+ * expected to be so many times as fast. */
+#define TEAMS_GAIN 1.1
 #define UNIT_REGISTERS 65536
 
 bool e2b_mma_in_halves(const struct e2b_mma_tile *tile) {
@@ -214,7 +215,7 @@ static double cost(const struct e2b_call *call, const struct e2b_mma_tile *tile,
     double depth = start * beside(tile, at_once) + slabs * beside(tile, at_once * tile->teams);
     double shared = split > 1 ? split_bytes(tile, split) * UNITS_A_BYTE * beside(tile, at_once) : 0;
     double one_way = (double)((tile->teams - 1) * tile->rows * tile->columns) * sizeof(float);
-    return waves * (tile->teams > 1 ? UNTIMED : 1)
+    return waves * (tile->teams > 1 ? TEAMS_GAIN : 1)
         * (slab * depth + shared + 2 * one_way * UNITS_A_LOCAL_BYTE);
 }
 
