@@ -36,12 +36,11 @@ void e2b_conv_reference(const struct e2b_call *call, const double *const *in, do
             for (int64_t oy = 0; oy < g.oh; oy += window[0])
                 for (int64_t ox = 0; ox < g.ow; ox += window[1], at++) {
                     double more = (bias ? bias[m] : 0) + (residual ? residual[at] : 0);
-                    out[0][at] = -INFINITY;
                     for (int64_t i = 0; i < window[0] * window[1]; i++) {
                         double sum =
                             more + sum_at(params, &g, x, w, oy + i / window[1], ox + i % window[1]);
-                        out[0][at] = fmax(
-                            out[0][at], e2b_activation_apply(&params->epilogue.activation, sum));
+                        double value = e2b_activation_apply(&params->epilogue.activation, sum);
+                        out[0][at] = i == 0 ? value : fmax(out[0][at], value);
                     }
                 }
         }
