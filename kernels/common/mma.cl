@@ -367,8 +367,8 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void conv_mma(TENS
 #endif
         struct target at_y =
             find_target(place.row_tile * BM + (int)(warp_m * (BM / WARPS_M) + (lane >> 2)),
-                place.column_tile * BN + lane_channel, pixels, channels_end, from.of.out_height, from.of.out_width,
-                y_by, r_by);
+                place.column_tile * BN + lane_channel, pixels, channels_end, from.of.out_height,
+                from.of.out_width, y_by, r_by);
         ASK_SUMS_EARLY;
         OUTPUTS added[AHEAD_BLOCKS][ROWS];
         ASK_RESIDUALS_EARLY;
