@@ -6,7 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define E2B_MMA_SM 80 /* PTX level with all that tensor cores need of fp16 and fp32 */
+#define E2B_MMA_SM 80       /* PTX level with all that tensor cores need of fp16 and fp32, */
+#define E2B_WARPGROUP_SM 90 /* and with products of warpgroups */
 
 struct e2b_traits {
     char device[128];  /* for messages and cache keys only */

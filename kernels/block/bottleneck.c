@@ -1,13 +1,13 @@
 #include "kernels/block/bottleneck_pack.h"
 
 #include "kernels/common/jobs.h"
+#include "kernels/common/unit.h"
 
 #include <stdio.h>
 #include <string.h>
 
 extern const struct e2b_source e2b_source_bottleneck;
 
-#define WARPGROUP_SM 90
 #define TEAMS 2
 #define GROUP_ITEMS (TEAMS * 128)
 #define REGISTERS 255
@@ -19,7 +19,6 @@ extern const struct e2b_source e2b_source_bottleneck;
 #define STAGES 2
 #define ROW_BYTES (TILE_CHANNELS * 2)
 #define BIAS_BYTES (TILE_CHANNELS * (int64_t)sizeof(float))
-#define GROUP_BYTES 1024 /* of local memory that a driver takes for each */
 
 /* What a call is to the kernel. */
 struct problem {
@@ -33,7 +32,7 @@ static struct problem problem_of(const struct e2b_call *call) {
     const int64_t *x = call->inputs[E2B_BLOCK_X].tensor.shape.dims;
     const int64_t *y = call->outputs[0].tensor.shape.dims, *kernel = params->middle.kernel;
     const int64_t *middle = call->inputs[E2B_BLOCK_MIDDLE_W].tensor.shape.dims;
-    int64_t units = call->traits->compute_units > 0 ? call->traits->compute_units : 1;
+    int64_t units = e2b_units(call->traits);
     struct problem p = {.channels = x[1], .wide = middle[1], .narrow = middle[0], .outputs = y[1]};
     p.slabs = e2b_ceil_div(p.channels, TILE_CHANNELS);
     p.out_tiles = e2b_ceil_div(p.outputs, TILE_CHANNELS);
@@ -80,7 +79,7 @@ static bool keeps_pixels(const struct e2b_call *call) {
 static const char *refuses(const struct e2b_call *call) {
     const struct e2b_conv_block_params *params = call->params;
     const struct e2b_conv_params *middle = &params->middle;
-    if (call->traits->ptx_sm < WARPGROUP_SM)
+    if (call->traits->ptx_sm < E2B_WARPGROUP_SM)
         return "needs PTX of sm_90a";
     if (middle->group != 1 || !e2b_has_input(call, E2B_BLOCK_EXPANSION_W))
         return "no full convolution between two";
@@ -97,7 +96,7 @@ static const char *refuses(const struct e2b_call *call) {
         return "a shortcut of more than 64 channels, or of other pixels";
     if (p.rows > MOST_ROWS || p.out_tiles > MOST_OUT_TILES)
         return "a large kernel, or more than 256 channels of output";
-    return p.local_bytes + GROUP_BYTES > call->traits->local_bytes
+    return p.local_bytes + E2B_GROUP_BYTES > call->traits->local_bytes
         ? "weights do not fit local memory"
         : NULL;
 }

@@ -1,6 +1,7 @@
 #include "kernels/block/bottleneck_pack.h"
 
 #include "kernels/common/jobs.h"
+#include "kernels/common/unit.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -8,7 +9,6 @@
 
 extern const struct e2b_source e2b_source_bottleneck_strip;
 
-#define WARPGROUP_SM 90
 #define TEAMS 2
 #define GROUP_ITEMS ((TEAMS + 1) * 128)
 #define REGISTERS 168 /* of a thread, before they are moved to those that multiply */
@@ -23,7 +23,6 @@ extern const struct e2b_source e2b_source_bottleneck_strip;
 #define STAGE_BYTES (MOST_ROWS * ROW_BYTES + MATRIX_BYTES)
 #define BIAS_BYTES (COLUMNS * (int64_t)sizeof(float))
 #define BARRIERS_BYTES (2 * STAGES * 8)
-#define GROUP_BYTES 1024 /* of local memory that a driver takes for each */
 
 /* What a call is to the kernel. */
 struct problem {
@@ -144,7 +143,7 @@ static int few_tiles_of(const struct problem *p, const struct cut *cut) {
 
 static struct cut cut_of(const struct e2b_call *call, const struct problem *p, int64_t strips) {
     struct cut cut = {.lines = e2b_ceil_div(p->out_lines, strips)};
-    double units = e2b_block_units(call), memory = e2b_block_memory_ns(call);
+    double units = (double)e2b_units(call->traits), memory = e2b_block_memory_ns(call);
     cut.strips = e2b_ceil_div(p->out_lines, cut.lines);
     cut.groups = p->samples * cut.strips;
     double busy = (double)cut.groups < units ? (double)cut.groups : units;
@@ -185,7 +184,7 @@ int e2b_block_bottleneck_strip_candidates(const struct e2b_call *call) {
 static const char *refuses(const struct e2b_call *call) {
     const struct e2b_conv_block_params *params = call->params;
     const struct e2b_conv_params *middle = &params->middle;
-    if (call->traits->ptx_sm < WARPGROUP_SM)
+    if (call->traits->ptx_sm < E2B_WARPGROUP_SM)
         return "needs PTX of sm_90a";
     if (middle->group != 1 || !e2b_has_input(call, E2B_BLOCK_EXPANSION_W))
         return "no full convolution between two";
@@ -205,8 +204,8 @@ static const char *refuses(const struct e2b_call *call) {
     if (p.lines < p.kernel_h || p.lines_at_once < p.kernel_h
         || (p.kernel_h - 1) * p.pitch > MOST_KEPT_ROWS)
         return "lines are too long";
-    return p.local_bytes + GROUP_BYTES > call->traits->local_bytes ? "does not fit local memory"
-                                                                   : NULL;
+    return p.local_bytes + E2B_GROUP_BYTES > call->traits->local_bytes ? "does not fit local memory"
+                                                                       : NULL;
 }
 
 bool e2b_block_bottleneck_strip_accepts(

@@ -3,6 +3,7 @@
 #include "kernels/common/jobs.h"
 #include "kernels/common/mma.h"
 #include "kernels/common/octets.h"
+#include "kernels/common/unit.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -20,8 +21,6 @@ extern const struct e2b_source e2b_source_inverted_residual;
 #define MOST_TURNS 16
 #define MOST_SUMS 160     /* of a work-item */
 #define WORK_REGISTERS 96 /* beside them */
-#define GROUP_BYTES 1024  /* of local memory that a driver takes for each */
-#define UNIT_REGISTERS 65536
 #define UNIT_ITEMS 2048
 #define UNIT_QUARTERS 4
 #define SLAB_BLOCKS (SLAB_CHANNELS / BLOCK_CHANNELS)
@@ -94,11 +93,11 @@ static int64_t wide_weights_bytes(const struct problem *p) {
 
 static void share_unit(const struct e2b_call *call, const struct tile *tile, struct cut *cut) {
     int64_t items = cut->warps * tile->teams * WARP_ITEMS;
-    int64_t by_registers = UNIT_REGISTERS / (items * (cut->sums + WORK_REGISTERS));
-    int64_t by_memory = call->traits->local_bytes / (cut->local_bytes + GROUP_BYTES);
+    int64_t by_registers = E2B_UNIT_REGISTERS / (items * (cut->sums + WORK_REGISTERS));
+    int64_t by_memory = call->traits->local_bytes / (cut->local_bytes + E2B_GROUP_BYTES);
     cut->resident = least(least(by_registers, by_memory), UNIT_ITEMS / items);
     if (cut->resident > 0)
-        cut->registers = least(255, UNIT_REGISTERS / (items * cut->resident) / 8 * 8);
+        cut->registers = least(255, E2B_UNIT_REGISTERS / (items * cut->resident) / 8 * 8);
 }
 
 static struct cut cut_of(
@@ -164,10 +163,10 @@ static double cost_ns(
     double group = (double)(cut.warps * p->slabs) * slab
         + (double)(cut.warps * tile->teams) * WARP_CYCLES
         + (double)cut.copied_bytes / (WARP_ITEMS * COPY_BYTES) * COPY_CYCLES;
-    double work = groups * group / (e2b_block_units(call) * UNIT_QUARTERS);
+    double work = groups * group / ((double)e2b_units(call->traits) * UNIT_QUARTERS);
     double alone =
         (double)e2b_ceil_div(p->slabs, tile->teams) * (slab + SLAB_CYCLES) + GROUP_CYCLES;
-    double waiting = ceil(groups / (e2b_block_units(call) * (double)cut.resident)) * alone;
+    double waiting = ceil(groups / ((double)(e2b_units(call->traits) * cut.resident))) * alone;
     double most = work > waiting ? work : waiting, less = work + waiting - most;
     return E2B_BLOCK_LAUNCH_NS + (most + OVERLAP_LOST * less) / CYCLES_A_NS;
 }

@@ -2,6 +2,7 @@
 
 #include "kernels/common/jobs.h"
 #include "kernels/common/octets.h"
+#include "kernels/common/unit.h"
 
 #include <string.h>
 
@@ -12,17 +13,13 @@ bool e2b_block_is_depthwise(const struct e2b_call *call) {
     return call->inputs[E2B_BLOCK_MIDDLE_W].tensor.shape.dims[0] == params->middle.group;
 }
 
-double e2b_block_units(const struct e2b_call *call) {
-    return call->traits->compute_units > 0 ? (double)call->traits->compute_units : 1;
-}
-
 static double moving_ns(const struct e2b_call *call, const struct e2b_operand *operand) {
     const struct e2b_tensor *tensor = &operand->tensor;
     if (!operand->present)
         return 0;
     return (double)e2b_shape_count(&tensor->shape)
         * (double)e2b_dtype_bytes(call->outputs[0].tensor.dtype)
-        / (BYTES_A_NS * e2b_block_units(call));
+        / (BYTES_A_NS * (double)e2b_units(call->traits));
 }
 
 double e2b_block_memory_ns(const struct e2b_call *call) {

@@ -59,7 +59,6 @@ struct e2b_launch *e2b_block_launch(const struct e2b_call *call, struct e2b_laun
 void e2b_block_add_geometry(const struct e2b_call *call, struct e2b_launch *launch);
 
 #define E2B_BLOCK_LAUNCH_NS 6300.0
-double e2b_block_units(const struct e2b_call *call); /* compute units */
 /* What the device's memory takes for the images at a block's ends; and the convolutions apart,
  * which it limits. */
 double e2b_block_memory_ns(const struct e2b_call *call);

@@ -1,5 +1,7 @@
 #include "kernels/common/jobs.h"
 
+#include "kernels/common/unit.h"
+
 #define JOBS_PER_UNIT 12
 #define DEFAULT_L2_BYTES (256 * 1024)
 
@@ -24,7 +26,7 @@ static double cost_of(const struct e2b_jobs *jobs, int64_t tiles, int64_t tile_b
 struct e2b_jobs e2b_jobs_cut(const struct e2b_traits *traits, int64_t tiles, int64_t tile_bytes,
     int64_t panels, int64_t panel_bytes, int64_t times) {
     int64_t l2 = traits->l2_bytes > 0 ? traits->l2_bytes : DEFAULT_L2_BYTES;
-    int64_t units = traits->compute_units > 0 ? traits->compute_units : 1;
+    int64_t units = e2b_units(traits);
     int64_t wanted = e2b_ceil_div(JOBS_PER_UNIT * units, times);
     wanted = wanted < tiles * panels ? wanted : tiles * panels;
     struct e2b_jobs best = {0};

@@ -4,6 +4,7 @@
 #include "kernels/common/mma_pack.h"
 #include "kernels/common/mma_tile.h"
 #include "kernels/common/operand.h"
+#include "kernels/common/unit.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -177,8 +178,8 @@ static void describe_way(const struct e2b_mma_tile *tile, const struct e2b_mma_s
 static void add_groups(const struct e2b_call *call, const struct e2b_mma_tile *tile,
     const struct e2b_mma_shape *shape, int split, struct e2b_launch *launch) {
     int64_t groups = shape->row_tiles * shape->column_tiles;
-    if (e2b_mma_is_pipeline(tile) && groups > e2b_mma_units(call))
-        groups = e2b_mma_units(call);
+    if (e2b_mma_is_pipeline(tile) && groups > e2b_units(call->traits))
+        groups = e2b_units(call->traits);
     if (tile->by == E2B_MMA_KEEPING)
         groups -= groups % shape->column_tiles;
     size_t threads = (size_t)e2b_mma_threads(tile);

@@ -1,11 +1,11 @@
 #include "kernels/common/mma_tile.h"
 
 #include "kernels/common/jobs.h"
+#include "kernels/common/unit.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-#define WARPGROUP_SM 90
 #define COLUMNS_BYTES 1024  /* of local memory: a number for each column of a tile */
 #define BARRIERS_BYTES 1024 /* of a pipeline */
 #define COPYING_WARPS 4
@@ -98,7 +98,6 @@ static const int splits[] = {1, 2, 4, 8, 16};
 /* No tile with teams was timed alone, only networks that take some: they are taken where that is
  * expected to be so many times as fast. */
 #define TEAMS_GAIN 1.1
-#define UNIT_REGISTERS 65536
 
 bool e2b_mma_in_halves(const struct e2b_mma_tile *tile) {
     return tile->by == E2B_MMA_HALVES || tile->by == E2B_MMA_HALVES_AHEAD;
@@ -111,10 +110,6 @@ bool e2b_mma_is_pipeline(const struct e2b_mma_tile *tile) {
 int e2b_mma_lanes(const struct e2b_call *call, const struct e2b_mma_tile *tile) {
     int bytes = (int)e2b_dtype_bytes(call->outputs[0].tensor.dtype);
     return (e2b_mma_in_halves(tile) ? 2 : 1) * E2B_MMA_CHUNK_BYTES / bytes;
-}
-
-int64_t e2b_mma_units(const struct e2b_call *call) {
-    return call->traits->compute_units > 0 ? call->traits->compute_units : 1;
 }
 
 struct e2b_mma_shape e2b_mma_shape_of(const struct e2b_call *call,
@@ -169,10 +164,10 @@ static bool fits(const struct e2b_call *call, const struct e2b_mma_problem *prob
     const struct e2b_mma_tile *tile, const struct e2b_mma_shape *shape, int split) {
     int parts = split * tile->teams;
     bool can = tile->by == E2B_MMA_WARPS
-        || (call->traits->ptx_sm >= WARPGROUP_SM
+        || (call->traits->ptx_sm >= E2B_WARPGROUP_SM
             && (call->outputs[0].tensor.dtype == E2B_F16) == !e2b_mma_in_halves(tile));
     return can && call->traits->local_bytes >= local_bytes(problem, tile, shape)
-        && (tile->by != E2B_MMA_KEEPING || shape->column_tiles <= e2b_mma_units(call))
+        && (tile->by != E2B_MMA_KEEPING || shape->column_tiles <= e2b_units(call->traits))
         && (split == 1 || !e2b_mma_is_pipeline(tile))
         && (parts == 1 || shape->slabs >= LEAST_SLABS * parts);
 }
@@ -186,7 +181,7 @@ static double split_bytes(const struct e2b_mma_tile *tile, int split) {
 /* Of groups of warpgroups, where registers and stages leave room for two. */
 static bool share_units(const struct e2b_call *call, const struct e2b_mma_tile *tile) {
     return tile->by == E2B_MMA_WARPGROUPS
-        && 2 * e2b_mma_threads(tile) * tile->registers <= UNIT_REGISTERS
+        && 2 * e2b_mma_threads(tile) * tile->registers <= E2B_UNIT_REGISTERS
         && 2 * tile->teams * tile->stages * e2b_mma_stage_bytes(tile) <= call->traits->local_bytes;
 }
 
@@ -200,7 +195,7 @@ static double beside(const struct e2b_mma_tile *tile, double slabs) {
 static double cost(const struct e2b_call *call, const struct e2b_mma_tile *tile,
     const struct e2b_mma_shape *shape, int split) {
     double groups =
-        (double)(shape->row_tiles * shape->column_tiles * split) / (double)e2b_mma_units(call);
+        (double)(shape->row_tiles * shape->column_tiles * split) / (double)e2b_units(call->traits);
     double slab = (double)(tile->rows * tile->columns * tile->chunks * e2b_mma_lanes(call, tile))
         / tile->efficiency;
     if (e2b_mma_is_pipeline(tile))
@@ -232,7 +227,7 @@ static double cost(const struct e2b_call *call, const struct e2b_mma_tile *tile,
 
 static double merged_cost(const struct e2b_call *call, const struct e2b_mma_tile *tile,
     const struct e2b_mma_shape *shape, int split) {
-    int64_t units = e2b_mma_units(call);
+    int64_t units = e2b_units(call->traits);
     int64_t jobs = shape->row_tiles * shape->column_tiles * split;
     int64_t slabs = e2b_ceil_div(shape->slabs, split), under_way = tile->stages - 1;
     double slab_bytes = (double)(tile->rows + tile->columns) * tile->chunks * E2B_MMA_CHUNK_BYTES;
@@ -294,7 +289,6 @@ double e2b_mma_cost(const struct e2b_call *call, const struct e2b_mma_problem *p
     return chosen.cost * (gathers && chosen.tile->columns <= FEW_COLUMNS ? FEW_COLUMNS_SLOWER : 1);
 }
 
-#define GROUP_BYTES 1024 /* of local memory that a driver takes for each */
 #define MOST_STAGES 10
 
 struct e2b_mma_tile e2b_mma_deepened(const struct e2b_call *call,
@@ -302,14 +296,14 @@ struct e2b_mma_tile e2b_mma_deepened(const struct e2b_call *call,
     struct e2b_mma_tile deep = *tile;
     struct e2b_mma_shape shape = e2b_mma_shape_of(call, problem, tile);
     int64_t groups =
-        e2b_ceil_div(shape.row_tiles * shape.column_tiles * split, e2b_mma_units(call));
-    int64_t most = UNIT_REGISTERS / (e2b_mma_threads(tile) * tile->registers);
+        e2b_ceil_div(shape.row_tiles * shape.column_tiles * split, e2b_units(call->traits));
+    int64_t most = E2B_UNIT_REGISTERS / (e2b_mma_threads(tile) * tile->registers);
     groups = groups < most ? groups : most;
     if ((tile->by != E2B_MMA_WARPGROUPS && !e2b_mma_is_pipeline(tile)) || call->group_items
         || groups < 1)
         return deep;
     int64_t room = call->traits->local_bytes / groups - e2b_mma_head_bytes(problem, tile, &shape)
-        - GROUP_BYTES;
+        - E2B_GROUP_BYTES;
     int64_t stages = room / (e2b_mma_stage_bytes(tile) * tile->teams);
     stages = stages < MOST_STAGES ? stages : MOST_STAGES;
     deep.stages = stages > tile->stages ? (int)stages : tile->stages;

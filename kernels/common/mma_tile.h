@@ -54,7 +54,6 @@ bool e2b_mma_in_halves(const struct e2b_mma_tile *tile);
 bool e2b_mma_is_pipeline(const struct e2b_mma_tile *tile);
 int e2b_mma_lanes(const struct e2b_call *call, const struct e2b_mma_tile *tile); /* of a chunk */
 int e2b_mma_threads(const struct e2b_mma_tile *tile);
-int64_t e2b_mma_units(const struct e2b_call *call); /* compute units, at least 1 */
 
 /* Of local memory: a stage, and what is before the stages (numbers of columns, barriers, weights
  * that are kept). */

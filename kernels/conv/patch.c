@@ -1,5 +1,6 @@
 #include "kernels/common/jobs.h"
 #include "kernels/common/octets.h"
+#include "kernels/common/unit.h"
 #include "kernels/conv/variants.h"
 
 #include <limits.h>
@@ -8,7 +9,6 @@
 
 extern const struct e2b_source e2b_source_patch;
 
-#define WARPGROUP_SM 90
 #define WARPGROUP_ITEMS 128
 #define TILE_CHANNELS 64 /* of a warpgroup */
 #define COLUMNS 8        /* of a patch */
@@ -20,8 +20,6 @@ extern const struct e2b_source e2b_source_patch;
 #define POOL_SIDE 2  /* of a fused pool's windows */
 #define POOL_LINES 4 /* of an image with a pool, a multiple of */
 #define PATCH_ALIGN 1024
-#define GROUP_BYTES 1024 /* of local memory that a driver takes for each */
-#define UNIT_REGISTERS 65536
 #define MERGED_LINES 16
 
 /* Patches as patch.cl has them. */
@@ -87,9 +85,9 @@ static int64_t most(int64_t a, int64_t b) {
 /* Groups that a compute unit has room for, with so many buffers each. */
 static int64_t resident(
     const struct e2b_call *call, const struct tile *tile, const struct cut *cut, int buffers) {
-    int64_t bytes = cut->patch_bytes * buffers + GROUP_BYTES;
+    int64_t bytes = cut->patch_bytes * buffers + E2B_GROUP_BYTES;
     int64_t room = call->traits->local_bytes / bytes;
-    int64_t most = UNIT_REGISTERS / (tile->warpgroups * WARPGROUP_ITEMS * tile->registers);
+    int64_t most = E2B_UNIT_REGISTERS / (tile->warpgroups * WARPGROUP_ITEMS * tile->registers);
     return room < most ? room : most;
 }
 
@@ -97,7 +95,7 @@ static int64_t resident(
  * enough. */
 static void share_patches(const struct e2b_call *call, const struct problem *p,
     const struct tile *tile, struct cut *cut) {
-    int64_t units = call->traits->compute_units > 0 ? call->traits->compute_units : 1;
+    int64_t units = e2b_units(call->traits);
     int64_t patches = cut->line_tiles * cut->column_tiles * cut->channel_tiles;
     int64_t at_once = units * resident(call, tile, cut, 2);
     bool whole = p->slabs == p->taps;
@@ -161,13 +159,13 @@ static bool fits(const struct e2b_call *call, const struct problem *p, const str
 /* In units of e2b_mma_cost: groups that share a compute unit either keep it busy or all wait. */
 static double cost(const struct e2b_call *call, const struct problem *p, const struct tile *tile) {
     struct cut cut = cut_of(call, p, tile);
-    int64_t units = call->traits->compute_units > 0 ? call->traits->compute_units : 1;
+    int64_t units = e2b_units(call->traits);
     int64_t at_once = units * most(1, resident(call, tile, &cut, (int)cut.buffers));
     int64_t patches = cut.line_tiles * cut.column_tiles * cut.channel_tiles;
     double depth = (double)(p->slabs * p->steps * STEP_CHANNELS) + START_DEPTH;
     double columns = (double)tile->lines * COLUMNS, channels = tile->warpgroups * TILE_CHANNELS;
-    double work = ((double)patches / (double)units + UNEVEN) * columns * channels * depth
-        / tile->efficiency;
+    double work =
+        ((double)patches / (double)units + UNEVEN) * columns * channels * depth / tile->efficiency;
     double waiting = (double)e2b_ceil_div(patches, at_once) * depth * LATENCY_COST;
     return work > waiting ? work + OVERLAP_LOST * waiting : waiting + OVERLAP_LOST * work;
 }
@@ -210,7 +208,7 @@ static const char *refuses_pool(const struct problem *p) {
 static const char *refuses(const struct e2b_call *call) {
     const struct e2b_conv_params *params = call->params;
     struct problem p = problem_of(call);
-    if (call->traits->ptx_sm < WARPGROUP_SM)
+    if (call->traits->ptx_sm < E2B_WARPGROUP_SM)
         return "needs PTX of sm_90a";
     if (call->outputs[0].tensor.dtype != E2B_F16)
         return "not fp16";

@@ -1,4 +1,5 @@
 #include "kernels/common/jobs.h"
+#include "kernels/common/unit.h"
 #include "kernels/conv/variants.h"
 
 #include <inttypes.h>
@@ -77,7 +78,7 @@ static struct blocks cut(const struct e2b_call *call, const struct e2b_conv_geom
     const struct e2b_traits *traits = call->traits;
     struct blocks b = {.lanes = traits->channel_align % 16 ? 8 : 16};
     int64_t tiles = tile_count(g), l2 = traits->l2_bytes > 0 ? traits->l2_bytes : DEFAULT_L2_BYTES;
-    int64_t wanted = JOBS_PER_UNIT * (traits->compute_units > 0 ? traits->compute_units : 1);
+    int64_t wanted = JOBS_PER_UNIT * e2b_units(traits);
     int64_t point_bytes = POINTS * (int64_t)sizeof(float);
     b.rows = tile_rows(tiles, b.lanes == 16 ? 8 : 6);
     b.v_tile = (e2b_ceil_div(g->c, b.lanes) + 1) * b.lanes; /* no power of two: caches alias */
