@@ -102,10 +102,7 @@ static const char *refuses(const struct e2b_call *call) {
 }
 
 bool e2b_block_bottleneck_accepts(const struct e2b_call *call, char *reason, size_t reason_bytes) {
-    const char *refused = refuses(call);
-    if (refused)
-        snprintf(reason, reason_bytes, "%s", refused);
-    return !refused;
+    return e2b_block_takes(refuses(call), reason, reason_bytes);
 }
 
 bool e2b_block_bottleneck_yields(const struct e2b_call *call) {

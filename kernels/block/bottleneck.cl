@@ -23,14 +23,6 @@
 #include "kernels/block/products.clh"
 #include "kernels/conv/conv.clh"
 
-#define FIRST_(a, b) a
-#define SECOND_(a, b) b
-#define FIRST(pair) FIRST_(pair)
-#define SECOND(pair) SECOND_(pair)
-#define KERNEL_H FIRST(KERNEL)
-#define KERNEL_W SECOND(KERNEL)
-#define CEIL_DIV(a, b) (((a) + (b)-1) / (b))
-
 #define TEAMS 2
 #define TEAM_THREADS 128
 #define THREADS (TEAMS * TEAM_THREADS)

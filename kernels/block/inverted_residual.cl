@@ -27,19 +27,12 @@
 #include "kernels/block/words.clh"
 #include "kernels/conv/conv.clh"
 
-#define FIRST_(a, b) a
-#define SECOND_(a, b) b
-#define FIRST(pair) FIRST_(pair)
-#define SECOND(pair) SECOND_(pair)
-#define KERNEL_H FIRST(KERNEL)
-#define KERNEL_W SECOND(KERNEL)
 #define STRIDE_H FIRST(STRIDE)
 #define STRIDE_W SECOND(STRIDE)
 
 #define WARPS (COLUMNS * STRIPS) /* a team */
 #define TEAM_THREADS (WARPS * 32)
 #define THREADS (TEAMS * TEAM_THREADS)
-#define CEIL_DIV(a, b) (((a) + (b)-1) / (b))
 
 /* Pixels of a patch: columns that taps of one output do not share lie apart, in planes, so that 8
  * neighbours always lie together. */

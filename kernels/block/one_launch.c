@@ -4,6 +4,7 @@
 #include "kernels/common/octets.h"
 #include "kernels/common/unit.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define BYTES_A_NS 25.0 /* of a compute unit, from the device's memory: see docs/results */
@@ -74,6 +75,12 @@ const char *e2b_block_refuses(const struct e2b_call *call) {
             && !e2b_octets_aligned(&call->inputs[E2B_BLOCK_RESIDUAL].tensor)))
         return "pixels are not at multiples of 8 elements";
     return NULL;
+}
+
+bool e2b_block_takes(const char *refused, char *reason, size_t reason_bytes) {
+    if (refused)
+        snprintf(reason, reason_bytes, "%s", refused);
+    return !refused;
 }
 
 const struct e2b_constant *e2b_block_constant(const struct e2b_call *call, int input) {

@@ -47,6 +47,8 @@ bool e2b_block_inverted_residual_yields(const struct e2b_call *call);
 bool e2b_block_is_depthwise(const struct e2b_call *call);
 /* Why none of them can run, or NULL: types, layout, activations. */
 const char *e2b_block_refuses(const struct e2b_call *call);
+/* Whether nothing was refused; else says what. */
+bool e2b_block_takes(const char *refused, char *reason, size_t reason_bytes);
 /* NULL if the input is absent or not constant. */
 const struct e2b_constant *e2b_block_constant(const struct e2b_call *call, int input);
 
