@@ -187,6 +187,8 @@ bool e2b_block_is_faster(const struct e2b_call *call) {
     return false;
 }
 
+_Static_assert((int)E2B_BLOCK_PARTS <= E2B_OP_LAUNCHES, "each part may be a launch");
+
 static int launches(const struct e2b_call *call, bool merged, int64_t written[E2B_OP_LAUNCHES]) {
     struct e2b_block_part parts[E2B_BLOCK_PARTS];
     int count = 0;
