@@ -77,16 +77,7 @@ static bool keeps_pixels(const struct e2b_call *call) {
 }
 
 static const char *refuses(const struct e2b_call *call) {
-    const struct e2b_conv_block_params *params = call->params;
-    const struct e2b_conv_params *middle = &params->middle;
-    if (call->traits->ptx_sm < E2B_WARPGROUP_SM)
-        return "needs PTX of sm_90a";
-    if (middle->group != 1 || !e2b_has_input(call, E2B_BLOCK_EXPANSION_W))
-        return "no full convolution between two";
-    if (middle->dilation[0] != 1 || middle->dilation[1] != 1 || middle->stride[0] != 1
-        || middle->stride[1] != 1)
-        return "strides or dilations";
-    const char *refused = e2b_block_refuses(call);
+    const char *refused = e2b_block_refuses_bottleneck(call);
     if (refused)
         return refused;
     struct problem p = problem_of(call);
@@ -106,10 +97,8 @@ bool e2b_block_bottleneck_accepts(const struct e2b_call *call, char *reason, siz
 }
 
 bool e2b_block_bottleneck_yields(const struct e2b_call *call) {
-    char reason[128];
     struct problem p = problem_of(call);
-    return e2b_block_apart_accepts(call, reason, sizeof reason)
-        && cost_ns(call, &p) >= e2b_block_apart_ns(call);
+    return e2b_block_apart_is_faster(call, cost_ns(call, &p));
 }
 
 /* Weights of the first two convolutions, then their biases. */

@@ -182,20 +182,11 @@ int e2b_block_bottleneck_strip_candidates(const struct e2b_call *call) {
 }
 
 static const char *refuses(const struct e2b_call *call) {
-    const struct e2b_conv_block_params *params = call->params;
-    const struct e2b_conv_params *middle = &params->middle;
-    if (call->traits->ptx_sm < E2B_WARPGROUP_SM)
-        return "needs PTX of sm_90a";
-    if (middle->group != 1 || !e2b_has_input(call, E2B_BLOCK_EXPANSION_W))
-        return "no full convolution between two";
-    if (e2b_has_input(call, E2B_BLOCK_SHORTCUT_W))
-        return "a shortcut";
-    if (middle->dilation[0] != 1 || middle->dilation[1] != 1 || middle->stride[0] != 1
-        || middle->stride[1] != 1)
-        return "strides or dilations";
-    const char *refused = e2b_block_refuses(call);
+    const char *refused = e2b_block_refuses_bottleneck(call);
     if (refused)
         return refused;
+    if (e2b_has_input(call, E2B_BLOCK_SHORTCUT_W))
+        return "a shortcut";
     struct problem p = problem_of(call);
     if (p.wide_slabs * SLAB_CHANNELS > COLUMNS || p.narrow_slabs * SLAB_CHANNELS > COLUMNS)
         return "more than 128 channels between";
@@ -214,10 +205,8 @@ bool e2b_block_bottleneck_strip_accepts(
 }
 
 bool e2b_block_bottleneck_strip_yields(const struct e2b_call *call) {
-    char reason[128];
     struct problem p = problem_of(call);
-    return e2b_block_apart_accepts(call, reason, sizeof reason)
-        && GAIN * choose(call, &p).ns >= e2b_block_apart_ns(call);
+    return e2b_block_apart_is_faster(call, GAIN * choose(call, &p).ns);
 }
 
 struct packed {

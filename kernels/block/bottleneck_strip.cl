@@ -101,7 +101,23 @@ INLINE void await_tiles(float sum[MOST_TILES][16][4], int tiles) {
             AWAIT_SUMS_128(sum[m], "0");
 }
 
-/* While a stage's products run, those of the one before do too. */
+INLINE void multiply_slab(float sum[MOST_TILES][16][4], int tiles, ulong a, ulong b) {
+#pragma unroll
+    for (int m = 0; m < MOST_TILES; m++)
+#pragma unroll
+        for (int step = 0; step < 4; step++)
+            if (m < tiles)
+                MULTIPLY_128(sum[m], a + (m * TEAMS * ROWS_64 >> 4) + step * 2, b + step * 2);
+}
+
+/* While products from slab `slab` on run, those of the stage before, if there is one, end. */
+INLINE void leave_slabs(int slab, uint before, const struct place *place) {
+    end_products();
+    asm volatile(AWAIT("1")::: "memory");
+    if (slab > 0)
+        free_stage(before, place);
+}
+
 INLINE struct turn multiply_pixels(
     float sum[MOST_TILES][16][4], int tiles, struct turn at, const struct place *place) {
     uint before = at.stage;
@@ -112,17 +128,8 @@ INLINE struct turn multiply_pixels(
         ulong a = describe_rows(stage + place->team * ROWS_64, EIGHT_ROWS);
         ulong b = describe_rows(stage + PIXELS_BYTES, EIGHT_ROWS);
         begin_products();
-#pragma unroll
-        for (int m = 0; m < MOST_TILES; m++)
-#pragma unroll
-            for (int step = 0; step < 4; step++)
-                if (m < tiles)
-                    MULTIPLY_128(
-                        sum[m], a + (m * TEAMS * ROWS_64 >> 4) + step * 2, b + step * 2);
-        end_products();
-        asm volatile(PTX_90A "wgmma.wait_group.sync.aligned 1;" ::: "memory");
-        if (slab > 0)
-            free_stage(before, place);
+        multiply_slab(sum, tiles, a, b);
+        leave_slabs(slab, before, place);
         before = at.stage;
         at = next_turn(at);
     } while (++slab < SLABS);
@@ -180,18 +187,9 @@ INLINE struct turn multiply_taps(float sum[MOST_TILES][16][4], uint4 added[2][4]
                     + (place->team * 64 + row) * ROW_BYTES,
                 EIGHT_ROWS);
             ulong b = describe_rows(stage + i * MATRIX_BYTES, EIGHT_ROWS);
-#pragma unroll
-            for (int m = 0; m < MOST_TILES; m++)
-#pragma unroll
-                for (int step = 0; step < 4; step++)
-                    if (m < tiles)
-                        MULTIPLY_128(
-                            sum[m], a + (m * TEAMS * ROWS_64 >> 4) + step * 2, b + step * 2);
+            multiply_slab(sum, tiles, a, b);
         }
-        end_products();
-        asm volatile(PTX_90A "wgmma.wait_group.sync.aligned 1;" ::: "memory");
-        if (slab > 0)
-            free_stage(before, place);
+        leave_slabs(slab, before, place);
         before = at.stage;
         at = next_turn(at);
     } while ((slab += STAGE_SLABS) < TAP_SLABS);

@@ -210,10 +210,8 @@ bool e2b_block_inverted_residual_accepts(
 }
 
 bool e2b_block_inverted_residual_yields(const struct e2b_call *call) {
-    char reason[128];
     struct problem p = problem_of(call);
-    return e2b_block_apart_accepts(call, reason, sizeof reason)
-        && cost_ns(call, &p, choose(call, &p)) >= e2b_block_apart_ns(call);
+    return e2b_block_apart_is_faster(call, cost_ns(call, &p, choose(call, &p)));
 }
 
 int e2b_block_inverted_residual_candidates(const struct e2b_call *call) {

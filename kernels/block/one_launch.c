@@ -38,6 +38,12 @@ double e2b_block_apart_ns(const struct e2b_call *call) {
     return ns;
 }
 
+bool e2b_block_apart_is_faster(const struct e2b_call *call, double one_ns) {
+    char reason[128];
+    return e2b_block_apart_accepts(call, reason, sizeof reason)
+        && one_ns >= e2b_block_apart_ns(call);
+}
+
 static bool same_activation(const struct e2b_activation *a, const struct e2b_activation *b) {
     return a->kind == b->kind && !memcmp(&a->a, &b->a, sizeof a->a)
         && !memcmp(&a->b, &b->b, sizeof a->b);
@@ -75,6 +81,19 @@ const char *e2b_block_refuses(const struct e2b_call *call) {
             && !e2b_octets_aligned(&call->inputs[E2B_BLOCK_RESIDUAL].tensor)))
         return "pixels are not at multiples of 8 elements";
     return NULL;
+}
+
+const char *e2b_block_refuses_bottleneck(const struct e2b_call *call) {
+    const struct e2b_conv_block_params *params = call->params;
+    const struct e2b_conv_params *middle = &params->middle;
+    if (call->traits->ptx_sm < E2B_WARPGROUP_SM)
+        return "needs PTX of sm_90a";
+    if (middle->group != 1 || !e2b_has_input(call, E2B_BLOCK_EXPANSION_W))
+        return "no full convolution between two";
+    if (middle->dilation[0] != 1 || middle->dilation[1] != 1 || middle->stride[0] != 1
+        || middle->stride[1] != 1)
+        return "strides or dilations";
+    return e2b_block_refuses(call);
 }
 
 bool e2b_block_takes(const char *refused, char *reason, size_t reason_bytes) {

@@ -47,6 +47,8 @@ bool e2b_block_inverted_residual_yields(const struct e2b_call *call);
 bool e2b_block_is_depthwise(const struct e2b_call *call);
 /* Why none of them can run, or NULL: types, layout, activations. */
 const char *e2b_block_refuses(const struct e2b_call *call);
+/* The same of bottlenecks by warpgroups. */
+const char *e2b_block_refuses_bottleneck(const struct e2b_call *call);
 /* Whether nothing was refused; else says what. */
 bool e2b_block_takes(const char *refused, char *reason, size_t reason_bytes);
 /* NULL if the input is absent or not constant. */
@@ -65,5 +67,7 @@ void e2b_block_add_geometry(const struct e2b_call *call, struct e2b_launch *laun
  * which it limits. */
 double e2b_block_memory_ns(const struct e2b_call *call);
 double e2b_block_apart_ns(const struct e2b_call *call);
+/* Whether that can run, and takes no longer than one launch that takes one_ns. */
+bool e2b_block_apart_is_faster(const struct e2b_call *call, double one_ns);
 
 #endif

@@ -4,7 +4,8 @@
 
 #define MOST_UNDER_WAY 2 /* one that the device is at, and the next */
 #define MOST_TOGETHER 8  /* slots: the first of them waits for the last */
-#define PATIENCE 2       /* times that a copy took the thread, until the next one of fewer */
+#define PATIENCE 2       /* times that a copy took the thread, until the next one of fewer, */
+#define MOST_PATIENCE_NS 200000 /* but no longer: a driver stalls now and then */
 
 enum e2b_status e2b_uploads_init(struct e2b_uploads *uploads, struct e2b_error *err) {
     uploads->end = &uploads->first;
@@ -101,6 +102,11 @@ static enum e2b_status start(
     return err->status;
 }
 
+static int64_t patience_ns(int64_t took_ns) {
+    int64_t wait_ns = PATIENCE * took_ns;
+    return wait_ns < MOST_PATIENCE_NS ? wait_ns : MOST_PATIENCE_NS;
+}
+
 bool e2b_uploads_send(struct e2b_uploads *uploads) {
     bool any = false;
     for (; uploads->first && uploads->under_way < uploads->most; any = true) {
@@ -114,7 +120,7 @@ bool e2b_uploads_send(struct e2b_uploads *uploads) {
             settle(uploads, upload, &error);
         int64_t until_ns = now_of(uploads);
         if (uploads->most < INT_MAX)
-            uploads->next_ns = until_ns + PATIENCE * (until_ns - from_ns);
+            uploads->next_ns = until_ns + patience_ns(until_ns - from_ns);
     }
     return any;
 }

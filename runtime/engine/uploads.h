@@ -1,7 +1,7 @@
 /* Inputs on their way to the device, by a queue of their own. Slots that lie side by side travel as
  * one copy: each costs the thread that enqueues as much as some launches do, and the device a time
  * before its first byte. So on a device with engines for copies few are under way at a time, and
- * after each one the thread has twice the time that it took for something else, unless as many wait
+ * after each one the thread has twice the time that it took for something else, 0.2 ms at most, unless as many wait
  * as may go together; what is submitted meanwhile goes together. Where copies take turns with kernels, all
  * go at once, or what one batch keeps from coming would miss the next. Internal to the engine; the
  * dispatcher's thread. */

@@ -38,7 +38,7 @@ static const char *variant_of_groups(
     const struct e2b_traits hopper = {.ptx_sm = 90,
         .compute_units = 132,
         .channel_align = 8,
-        .local_bytes = 232448,
+        .local_bytes = 225 << 10,
         .max_group = 1024};
     struct e2b_conv_block_params params = {.middle = {.rank = 2,
                                                .kernel = {3, 3},

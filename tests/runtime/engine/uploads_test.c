@@ -134,6 +134,25 @@ static void copies_leave_the_thread_time_for_more(void **state) {
     close_setting(&setting);
 }
 
+static void a_copy_that_stalls_keeps_others_waiting_no_longer(void **state) {
+    (void)state;
+    struct setting setting;
+    open_setting(&setting, false);
+    struct e2b_device *device = setting.fixture.device;
+    counter.takes_ns = 10000000;
+    submit(&setting, 1);
+    e2b_engine_step(setting.fixture.engine);
+    int64_t next_ns = device->ops->now_ns(device) + 200000;
+    e2b_sim_run_until_idle(device);
+    submit(&setting, 1);
+    assert_true(e2b_engine_step(setting.fixture.engine) <= next_ns);
+    assert_int_equal(counter.copies, 1);
+    e2b_sim_advance(device, next_ns);
+    e2b_engine_step(setting.fixture.engine);
+    assert_int_equal(counter.copies, 2);
+    close_setting(&setting);
+}
+
 static void where_the_device_has_the_hosts_memory_no_copy_waits(void **state) {
     (void)state;
     struct setting setting;
@@ -199,6 +218,7 @@ int main(void) {
         cmocka_unit_test(neighbours_that_come_together_travel_as_one_copy),
         cmocka_unit_test(what_comes_while_copies_are_under_way_goes_together),
         cmocka_unit_test(copies_leave_the_thread_time_for_more),
+        cmocka_unit_test(a_copy_that_stalls_keeps_others_waiting_no_longer),
         cmocka_unit_test(where_the_device_has_the_hosts_memory_no_copy_waits),
         cmocka_unit_test(a_request_is_ready_when_all_its_slots_are),
         cmocka_unit_test(a_copy_that_fails_fails_those_that_it_carries),
